@@ -18,9 +18,10 @@ from core.app.commands.printing import print_json, print_paths
 from core.app.progress import ticking
 from core.errors import ConfigError, UserError
 from core.ring.commands import ring
-from musegen.commands import music
+from musegen.commands.group import music
 from musegen.voice.commands import voice
-from videogen.commands import Enlarger, Resize, Scale, video_group
+from videogen.commands.group import video_group
+from videogen.commands.options import Enlarger, Resize, Scale
 
 if TYPE_CHECKING:
     from core.app.domain import Domain

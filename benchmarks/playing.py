@@ -20,7 +20,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from musegen.commands import open_run
+from musegen.commands.group import open_run
 from musegen.data.band import STYLES
 from musegen.data.band import song as compose
 from musegen.files.audio import SAMPLE_RATE, encode

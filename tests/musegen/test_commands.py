@@ -322,7 +322,7 @@ def test_prepare_says_what_the_python_api_means():
     assert f"[default: {defaults.grid.steps_per_beat}]" in shown
     from inspect import signature
 
-    from musegen.commands import MusicCommands
+    from musegen.commands.group import MusicCommands
 
     stated = {name: p.default for name, p in signature(MusicCommands.prepare).parameters.items()}
     for name in ("bars", "hop", "min_tracks", "pedal", "seed"):

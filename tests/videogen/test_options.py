@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from core.app import fit
 from core.app.fit import configure
-from videogen.commands import video_group
+from videogen.commands.group import video_group
 from videogen.configuration import VideoRun
 from videogen.data import preparation
 from videogen.data.records import PrepareConfig

@@ -10,7 +10,7 @@ from handmade import midi, name, note, program, tempo
 from tones import pitch_of
 
 from core.errors import UserError
-from musegen.commands import MusicCommands
+from musegen.commands.group import MusicCommands
 from musegen.files.audio import SAMPLE_RATE, decode
 from musegen.files.midi import read_midi, read_performance
 from musegen.files.song import SongOutput, write_song

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -14,6 +14,57 @@ from core.app.commands.options import MAKE, Device, Json, RunArgument, Seed, Set
 from core.app.commands.printing import print_paths
 from core.app.output import Output
 from core.app.progress import followed
+from core.errors import ConfigError
+from musegen.commands.options import (
+    Band,
+    BestOf,
+    Between,
+    Binarisation,
+    CollectionFolder,
+    ComposedTracks,
+    Continued,
+    Data,
+    Density,
+    Ending,
+    Fill,
+    Form,
+    Formats,
+    Given,
+    GivenTracks,
+    Hop,
+    JudgedAgainst,
+    Keep,
+    KeyName,
+    Lpd,
+    MeterOption,
+    MinTracks,
+    Npz,
+    Overwrite,
+    Paper,
+    Pedal,
+    PhraseBars,
+    Pickup,
+    Programs,
+    Remixed,
+    ScaleStrength,
+    SectionBars,
+    SongBars,
+    SongCount,
+    SongFile,
+    SongPickup,
+    SoundFile,
+    Soundfont,
+    Sources,
+    Stems,
+    StepsPerBeat,
+    Style,
+    Temperature,
+    TempoBpm,
+    TopP,
+    TrackList,
+    Voices,
+    Wiring,
+)
 
 if TYPE_CHECKING:
     from core.app.evaluation import Evaluation
@@ -23,28 +74,6 @@ if TYPE_CHECKING:
     from musegen.files.song import SongOutput
     from musegen.playing.orchestra import Orchestra
     from musegen.playing.voice import Voice
-
-PICKUP_HELP = (
-    "Quarter notes of a pickup, if no time signature marks it. They are left out, and bars "
-    "begin after them."
-)
-
-YOUR_SONGS, STEERING = "Your own songs", "Steering"
-"""The panels of options in the help of `sample`."""
-
-Soundfont = Annotated[Path | None, typer.Option(help="Your own soundfont (.sf2) to play with.")]
-Voices = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="[TRACK=]VOICE",
-        help="Play one track, or all but the drums, in a voice: a run of voices (RUN:3 is "
-        "its timbre 3), an .sfz, or an .sf2 (FILE.sf2:violin is one of its "
-        "instruments). Repeatable.",
-    ),
-]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace other songs of the same names.")
-]
 
 
 class MusicCommands(DomainCommands):
@@ -110,58 +139,25 @@ class MusicCommands(DomainCommands):
         self,
         jobs: int,
         tick: Callable[[int, int], None],
-        to: Annotated[Path, typer.Option(help="Folder to write the prepared collection to.")],
-        sources: Annotated[
-            list[str] | None,
-            typer.Argument(
-                help="Folders, files, patterns, .zip or .tar.gz of MIDI or MusicXML.",
-                show_default=False,
-            ),
-        ] = None,
-        tracks: Annotated[
-            str,
-            typer.Option(help="lakh, voices, quartet, piano, or a YAML file: see docs/tracks.md."),
-        ] = "lakh",
-        steps_per_beat: Annotated[
-            int, typer.Option(min=1, help="Steps of a quarter note: 12 keeps triplets.")
-        ] = 12,
-        meter: Annotated[
-            str,
-            typer.Option(
-                help="Read only bars of this metre, such as 3/4 or 7/8. any: divide all "
-                "beats into bars of 4/4."
-            ),
-        ] = "4/4",
-        pedal: Annotated[
-            bool, typer.Option(help="Let notes sound until the pedal that holds them is released.")
-        ] = True,
-        pickup: Annotated[
-            float,
-            typer.Option(min=0, help=PICKUP_HELP),
-        ] = 0.0,
-        bars: Annotated[int, typer.Option(min=1, help="Bars of a phrase.")] = 16,
-        hop: Annotated[int, typer.Option(min=1, help="Bars from one phrase to the next.")] = 1,
-        min_tracks: Annotated[
-            int, typer.Option(min=1, help="Tracks that must sound in a phrase.")
-        ] = 3,
-        lpd: Annotated[
-            bool, typer.Option("--lpd", help="Read .npz files of the Lakh Pianoroll Dataset.")
-        ] = False,
-        band: Annotated[
-            int | None,
-            typer.Option(min=1, help="Let the procedural band compose this many songs."),
-        ] = None,
-        style: Annotated[
-            str | None,
-            typer.Option(help="With --band: pop, rock, ballad, funk, bossa or swing."),
-        ] = None,
+        to: CollectionFolder,
+        sources: Sources = None,
+        tracks: TrackList = "lakh",
+        steps_per_beat: StepsPerBeat = 12,
+        meter: MeterOption = "4/4",
+        pedal: Pedal = True,
+        pickup: Pickup = 0.0,
+        bars: PhraseBars = 16,
+        hop: Hop = 1,
+        min_tracks: MinTracks = 3,
+        lpd: Lpd = False,
+        band: Band = None,
+        style: Style = None,
         shard: Shard = None,
         seed: Seed = 0,
         settings: Set = None,
     ) -> Any:
         from core.config import override, resolve
         from core.data.preparation import Part
-        from core.errors import ConfigError
         from musegen.data import preparation
         from musegen.data.records import grid_settings
         from musegen.tracks import track_list
@@ -197,27 +193,10 @@ class MusicCommands(DomainCommands):
             return preparation.prepare_part(*files, part, config, lpd=lpd, jobs=jobs, tick=tick)
         return preparation.prepare(*files, config, lpd=lpd, jobs=jobs, tick=tick)
 
-    def open_data(
-        self,
-        preset: str,
-        data: Annotated[Path, typer.Argument(help="A collection that `prepare` wrote.")],
-    ) -> "Collection":
+    def open_data(self, preset: str, data: Data) -> "Collection":
         return self.domain().open(data)
 
-    def train_options(
-        self,
-        wiring: Annotated[
-            Literal["composer", "jamming", "hybrid"] | None,
-            typer.Option(help="For MuseGAN: which parts of z the players share."),
-        ] = None,
-        given: Annotated[
-            str,
-            typer.Option(
-                help="For MuseGAN: tracks that are given, such as piano,drums. The model "
-                "learns to add the others."
-            ),
-        ] = "",
-    ) -> list[str]:
+    def train_options(self, wiring: Wiring = None, given: GivenTracks = "") -> list[str]:
         sizes = ("musegan", "bar_latents") if wiring else ()
         wired = [f"model.{size}.wiring={wiring}" for size in sizes]
         return [*wired, *([f"model.musegan.given=[{given}]"] if given else [])]
@@ -228,29 +207,13 @@ class MusicCommands(DomainCommands):
         kept = f"--given song.mid --keep {trained.given_names}"
         return f"have it accompany your songs with: pianoreel music sample {run} {kept}"
 
-    def completed(
-        self,
-        evaluation: "Evaluation",
-        paper: Annotated[
-            bool,
-            typer.Option(
-                "--paper",
-                help="Also print the tables of MuseGAN's papers, with these songs measured "
-                "by their definitions.",
-            ),
-        ] = False,
-    ) -> "Evaluation":
+    def completed(self, evaluation: "Evaluation", paper: Paper = False) -> "Evaluation":
         from musegen.measures import published
 
         return evaluation.followed_by(published.tables) if paper else evaluation
 
-    def reader(
-        self,
-        items: Sequence[str],
-        pickup: Annotated[float, typer.Option(min=0, help=PICKUP_HELP)] = 0.0,
-    ) -> "Reader":
+    def reader(self, items: Sequence[str], pickup: Pickup = 0.0) -> "Reader":
         from core.app.latent_commands import names_file
-        from core.errors import ConfigError
 
         domain = self.domain()
         if pickup and not any(names_file(domain, item) for item in items):
@@ -261,27 +224,10 @@ class MusicCommands(DomainCommands):
         self,
         to: Path,
         device: str,
-        only: Annotated[
-            str,
-            typer.Option(help="Formats to write: any of mid, png, wav, flac, mp3, ogg, musicxml."),
-        ] = "mid,wav,png",
-        npz: Annotated[bool, typer.Option("--npz", help="Also write .npz for pypianoroll.")] = (
-            False
-        ),
-        stems: Annotated[
-            bool,
-            typer.Option(
-                "--stems", help="Also write each track alone. Their sounds add up to the song."
-            ),
-        ] = False,
-        programs: Annotated[
-            str,
-            typer.Option(
-                metavar="TRACK=SOUND,...",
-                help="Other sounds, by General MIDI's numbers from 0 or by name, such as "
-                "bass=38,piano=electric piano,drums=jazz.",
-            ),
-        ] = "",
+        only: Formats = "mid,wav,png",
+        npz: Npz = False,
+        stems: Stems = False,
+        programs: Programs = "",
         soundfont: Soundfont = None,
         voice: Voices = None,
         overwrite: Overwrite = False,
@@ -307,179 +253,29 @@ class MusicCommands(DomainCommands):
         seed: int,
         device: str,
         run: RunArgument = None,
-        count: Annotated[int, typer.Option(min=1, max=10_000, help="Songs to sample.")] = 8,
-        bars: Annotated[
-            int | None,
-            typer.Option(
-                min=1,
-                max=1024,
-                help="Bars of a new song (default: 16), or to add after or between your "
-                "songs (default: 8).",
-                show_default=False,
-            ),
-        ] = None,
-        given: Annotated[
-            Path | None,
-            typer.Option(
-                help="Your song, with --keep or --fill to say what stays.",
-                rich_help_panel=YOUR_SONGS,
-            ),
-        ] = None,
-        keep: Annotated[
-            str,
-            typer.Option(
-                help="With --given: the tracks that stay, such as piano,drums. The others "
-                "are composed.",
-                rich_help_panel=YOUR_SONGS,
-            ),
-        ] = "",
-        fill: Annotated[
-            str,
-            typer.Option(
-                help="With --given: the bars to compose, such as 5-8. The others stay.",
-                rich_help_panel=YOUR_SONGS,
-            ),
-        ] = "",
-        continued: Annotated[
-            Path | None,
-            typer.Option(
-                "--continue", help="Your song, to be continued.", rich_help_panel=YOUR_SONGS
-            ),
-        ] = None,
-        between: Annotated[
-            tuple[Path, Path] | None,
-            typer.Option(
-                help="Two of your songs, to be joined by new bars that lead from one to the "
-                "other.",
-                rich_help_panel=YOUR_SONGS,
-                show_default=False,
-            ),
-        ] = None,
-        remixed: Annotated[
-            Path | None,
-            typer.Option(
-                "--remix",
-                help="Your song, with its sections A, B ... in the order of --form. Other "
-                "letters are composed.",
-                rich_help_panel=YOUR_SONGS,
-            ),
-        ] = None,
-        section_bars: Annotated[
-            int | None,
-            typer.Option(
-                min=1,
-                help="With --remix: bars of a section (default: 4).",
-                rich_help_panel=YOUR_SONGS,
-                show_default=False,
-            ),
-        ] = None,
-        pickup: Annotated[
-            float,
-            typer.Option(
-                min=0,
-                help=PICKUP_HELP,
-                rich_help_panel=YOUR_SONGS,
-            ),
-        ] = 0.0,
-        tracks: Annotated[
-            str,
-            typer.Option(
-                help="Compose only these tracks, such as drums,bass.", rich_help_panel=STEERING
-            ),
-        ] = "",
-        form: Annotated[
-            str,
-            typer.Option(
-                help="A letter for each section, such as AABA; auto: as learned.",
-                rich_help_panel=STEERING,
-            ),
-        ] = "auto",
-        key: Annotated[
-            str,
-            typer.Option(
-                help='A key, such as "A minor" or F#; without it, as learned.',
-                rich_help_panel=STEERING,
-            ),
-        ] = "",
-        scale_strength: Annotated[
-            float,
-            typer.Option(
-                min=0,
-                max=1,
-                help="With --key: 1 allows no other notes; 0 only transposes new songs.",
-                rich_help_panel=STEERING,
-            ),
-        ] = 1.0,
-        density: Annotated[
-            str,
-            typer.Option(
-                help="How many notes: low, normal, high, or a factor from 0.25 to 4.",
-                rich_help_panel=STEERING,
-            ),
-        ] = "normal",
-        ending: Annotated[
-            bool,
-            typer.Option(
-                "--ending", help="Thin out and close on the tonic.", rich_help_panel=STEERING
-            ),
-        ] = False,
-        tempo_bpm: Annotated[
-            float | None,
-            typer.Option(
-                min=10,
-                max=400,
-                help="Tempo in beats a minute; without it, that of your song, or of one of "
-                "the training songs.",
-                rich_help_panel=STEERING,
-            ),
-        ] = None,
-        temperature: Annotated[
-            float | None,
-            typer.Option(
-                min=0.01,
-                help="Above the model's own value songs are more daring, below it more usual.",
-                rich_help_panel=STEERING,
-            ),
-        ] = None,
-        top_p: Annotated[
-            float | None,
-            typer.Option(
-                min=0.01,
-                max=1,
-                help="Sample each choice only from the likeliest ones, which together have "
-                "this probability.",
-                rich_help_panel=STEERING,
-            ),
-        ] = None,
-        best_of: Annotated[
-            int | None,
-            typer.Option(
-                min=1,
-                max=256,
-                help="Sample this many of each song, and keep the one that sounds most real; "
-                "1 takes the first. Without it, each song is drawn from a few, more "
-                "often one that sounds real.",
-                rich_help_panel=STEERING,
-            ),
-        ] = None,
-        against: Annotated[
-            Path | None,
-            typer.Option(
-                help="The collection that your run was trained on. Needed once if its "
-                "training was stopped: it shows what real songs are like.",
-                rich_help_panel=STEERING,
-            ),
-        ] = None,
-        binarisation: Annotated[
-            Literal["stochastic", "deterministic", "probability"] | None,
-            typer.Option(
-                help="For musegan: neurons fire at random or by rounding, or notes of a "
-                "probability above one half are kept. Without it, as in training.",
-                rich_help_panel=STEERING,
-            ),
-        ] = None,
+        count: SongCount = 8,
+        bars: SongBars = None,
+        given: Given = None,
+        keep: Keep = "",
+        fill: Fill = "",
+        continued: Continued = None,
+        between: Between = None,
+        remixed: Remixed = None,
+        section_bars: SectionBars = None,
+        pickup: SongPickup = 0.0,
+        tracks: ComposedTracks = "",
+        form: Form = "auto",
+        key: KeyName = "",
+        scale_strength: ScaleStrength = 1.0,
+        density: Density = "normal",
+        ending: Ending = False,
+        tempo_bpm: TempoBpm = None,
+        temperature: Temperature = None,
+        top_p: TopP = None,
+        best_of: BestOf = None,
+        against: JudgedAgainst = None,
+        binarisation: Binarisation = None,
     ) -> Iterator[Path]:
-        from core.errors import ConfigError
         from musegen.composition.composition import Composition
         from musegen.composition.judge import judge_of
         from musegen.composition.request import Request
@@ -539,7 +335,6 @@ class MusicCommands(DomainCommands):
 
 def _require_use(options: Mapping[str, object], formats: tuple[str, ...]) -> None:
     """Raise `ConfigError` for a given option that would change none of the files."""
-    from core.errors import ConfigError
     from musegen.files.audio import FORMATS as SOUNDS
 
     users = {"--soundfont": SOUNDS, "--voice": SOUNDS, "--stems": ("mid", *SOUNDS)}
@@ -558,14 +353,8 @@ music = group_of(MusicCommands())
 
 @music.command(cls=OptionCommand, rich_help_panel=MAKE)
 def render(
-    song: Annotated[Path, typer.Argument(help="A MIDI file.", show_default=False)],
-    to: Annotated[
-        Path | None,
-        typer.Option(
-            help="The sound file: .wav, .flac, .mp3 or .ogg.",
-            show_default="the song's name as .wav",
-        ),
-    ] = None,
+    song: SongFile,
+    to: SoundFile = None,
     soundfont: Soundfont = None,
     voice: Voices = None,
     overwrite: Overwrite = False,

@@ -1,0 +1,1 @@
+"""The commands of music: their options, and the group that has them."""

@@ -1,0 +1,1 @@
+"""The commands of video: their options, and the group that has them."""
