@@ -78,7 +78,10 @@ Style = Annotated[
 Data = Annotated[Path, typer.Argument(help="A collection that `prepare` wrote.")]
 Wiring = Annotated[
     Literal["composer", "jamming", "hybrid"] | None,
-    typer.Option(help="For MuseGAN: which parts of z the players share."),
+    typer.Option(
+        help="For MuseGAN: whether all players follow one random source (composer), each its own "
+        "(jamming), or both (hybrid)."
+    ),
 ]
 GivenTracks = Annotated[
     str,
@@ -279,8 +282,9 @@ JudgedAgainst = Annotated[
 Binarisation = Annotated[
     Literal["stochastic", "deterministic", "probability"] | None,
     typer.Option(
-        help="For musegan: neurons fire at random or by rounding, or notes of a "
-        "probability above one half are kept. Without it, as in training.",
+        help="For musegan: notes are drawn by chance (stochastic), or decided neuron by neuron "
+        "(deterministic), or kept where their whole probability is above one half "
+        "(probability). Without it, as in training.",
         rich_help_panel=STEERING,
     ),
 ]

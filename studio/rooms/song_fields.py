@@ -62,7 +62,7 @@ class SongFields:
         self.voiced = gr.CheckboxGroup(
             melodic, label="Tracks in this voice", info="none: all but the drums"
         )
-        self.play = gr.Button("Play the open song so", size="sm", elem_id="play-so")
+        self.play = gr.Button("Play the open song with it", size="sm", elem_id="play-so")
 
     @property
     def wishes(self) -> list[Any]:

@@ -225,7 +225,7 @@ def interpolate(
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Interpolate between two {items} in latent space, along a great circle.
+    """Make {items} on the way from one {item} to another, in equal steps through latent space.
 
     An ITEM is {points}.
     """
@@ -248,7 +248,7 @@ def arithmetic(
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Compute A - B + C in latent space: the difference of A and B, added to C.
+    """Add to C what A has and B has not: A - B + C in latent space.
 
     An ITEM is {points}.
     """
