@@ -1,7 +1,7 @@
 """Source files of data: in folders, patterns, single files, and zip and tar.gz archives.
 
 Archives are read in memory and never unpacked to disk, so that no name in one is used as a path.
-Sources are iterated: memory does not grow with their number.
+Sources are iterated: memory does not grow with their number. What systems hide is passed over.
 """
 
 import glob
@@ -15,13 +15,18 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 
 from core.config import listed
 from core.data.limits import Limits
 from core.errors import UserError
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz")
+HIDDEN = frozenset(
+    ("$recycle.bin", "system volume information", "lost+found", "@eadir", "#recycle", "__macosx")
+)
+"""Folders, in lower case, of deleted files, of the previews of network disks, and of what macOS
+adds to archives."""
 DAMAGED = (zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError)
 """Exceptions of archives that are not what was packed."""
 UNREADABLE = (*DAMAGED, OSError, EOFError, RuntimeError, NotImplementedError, ValueError)
@@ -68,7 +73,9 @@ class Source:
     @property
     def stem(self) -> str:
         """The file's name without folders and suffix."""
-        return Path(self.name if self.data is None else self.name.rpartition("!")[2]).stem
+        if self.data is None:
+            return Path(self.name).stem
+        return member_path(self.name.rpartition("!")[2]).stem
 
     def read(self, limits: Limits) -> bytes:
         """Read the bytes, up to the limit; `RejectedFile` with the reason where that fails."""
@@ -129,12 +136,35 @@ def expand_patterns(patterns: Iterable[str | Path]) -> list[Path]:
     """Return the matching paths, none within another; `UserError` where there is none."""
     found: dict[Path, Path] = {}
     for pattern in listed("sources", patterns, "folders, files and patterns", "data", least=1):
-        literal = Path(pattern).exists()
-        paths = [pattern] if literal else sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
+        given = Path(pattern)
+        paths = [given] if given.exists() else _matching(pattern)
         if not paths:
             raise UserError(f"{pattern} does not exist: give a folder, a file or a pattern")
-        found |= {real_path(Path(path)): Path(path) for path in paths}
+        found |= {real_path(path): path for path in paths}
     return [path for whole, path in found.items() if not found.keys() & set(whole.parents)]
+
+
+def _matching(pattern: str | Path) -> list[Path]:
+    """Return the paths that match, without hidden ones that the pattern does not name itself."""
+    named = set(Path(pattern).parts)
+    paths = map(Path, sorted(glob.glob(str(pattern), recursive=True)))  # noqa: PTH207
+    return [p for p in paths if not any(is_hidden(PurePath(x)) for x in p.parts if x not in named)]
+
+
+def is_hidden(place: PurePath) -> bool:
+    """Return whether systems hide a file of this place, by its name or that of a folder.
+
+    >>> is_hidden(PurePath("songs/.git/a.mid")), is_hidden(PurePath("../a.mid"))
+    (True, False)
+    """
+    return any(
+        part.lower() in HIDDEN or (part.startswith(".") and part != "..") for part in place.parts
+    )
+
+
+def member_path(name: str) -> PurePosixPath:
+    """Return the path of an archive's member, also of one that was packed on Windows."""
+    return PurePosixPath(name.replace("\\", "/"))
 
 
 def real_path(path: Path) -> Path:
@@ -160,7 +190,8 @@ def iterate_sources(
 ) -> Iterator[Source]:
     """Yield all sources in a fixed order, recursively; links to folders are not followed.
 
-    With `skipped`, which counts files of other kinds, members of archives are not read.
+    What systems hide below a start is passed over, see `is_hidden`. With `skipped`, which counts
+    files of other kinds, members of archives are not read.
     """
     named = set(starts)
     for path in _files(starts):
@@ -178,8 +209,9 @@ def _files(starts: Iterable[Path]) -> Iterator[Path]:
         if not start.is_dir():
             yield start
         for folder, inner, names in os.walk(start):
-            inner.sort()
-            yield from (Path(folder, name) for name in sorted(names))
+            inner[:] = sorted(name for name in inner if not is_hidden(PurePath(name)))
+            shown = (name for name in sorted(names) if not is_hidden(PurePath(name)))
+            yield from (Path(folder, name) for name in shown)
 
 
 def _source(path: Path) -> Source:
@@ -201,10 +233,13 @@ def _members(
         require_file(path)
         members = _zipped if zipfile.is_zipfile(path) else _tarred
         for member in members(path, suffixes, limits, skipped is None):
-            if member.name.lower().endswith(suffixes):
+            place = member_path(member.name)
+            if is_hidden(place):
+                pass
+            elif member.name.lower().endswith(suffixes):
                 yield Source(f"{path}!{member.name}", member.state, member.data, member.fault)
             elif skipped is not None:
-                skipped[Path(member.name).suffix.lower() or "no suffix"] += 1
+                skipped[place.suffix.lower() or "no suffix"] += 1
             count += 1
             if count > limits.archive_members:
                 raise RejectedFile("archive", f"more than {limits.archive_members} members")

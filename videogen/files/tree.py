@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 from core.data.limits import Limits
@@ -20,18 +20,14 @@ from core.data.sources import (
     NO_FILE,
     UNREADABLE,
     RejectedFile,
+    is_hidden,
+    member_path,
     require_file,
 )
 from videogen.files.archives import ARCHIVES, Member, archive_in
 
 DEPTH = 3
 """Archives within archives that are entered."""
-HIDDEN = (
-    *("$recycle.bin", "system volume information", "lost+found", "@eadir", "#recycle"),
-    "__macosx",
-)
-"""Folders, in lower case, of deleted files, of the previews of network disks, and of what macOS
-adds to archives."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +43,7 @@ class File:
     @cached_property
     def place(self) -> Path:
         """Return its path, where archives count as folders."""
-        return self.path.joinpath(*map(_inside, self.members))
+        return self.path.joinpath(*map(member_path, self.members))
 
     @property
     def suffix(self) -> str:
@@ -181,7 +177,7 @@ def _below(folder: Path, limits: Limits, entered: set[Path]) -> Iterator[Entry]:
     except OSError as error:
         yield Entry(File(folder), "", ("unreadable", str(error.strerror)))
         return
-    paths = [path for path in paths if not _is_hidden(path.name)]
+    paths = [path for path in paths if not is_hidden(PurePath(path.name))]
     folders = [path for path in paths if path.is_dir()]
     for path in paths:
         if path in folders:
@@ -216,7 +212,7 @@ def _members(archive: Entry, limits: Limits) -> Iterator[Entry]:
         yield Entry(archive.file, archive.state, (error.reason, error.detail))
         return
     for name, state, fault in members:
-        if any(map(_is_hidden, _inside(name).parts)):
+        if is_hidden(member_path(name)):
             continue
         inner = File(archive.file.path, (*archive.file.members, name))
         entry = Entry(inner, state, fault)
@@ -238,15 +234,5 @@ def _listed(file: Any, suffix: str, limits: Limits) -> list[Member]:
 
 
 def _is_below(name: str) -> bool:
-    given = _inside(name)
+    given = member_path(name)
     return not given.is_absolute() and ".." not in given.parts
-
-
-def _inside(name: str) -> PurePosixPath:
-    """Return the path of a member, also of one that was packed on Windows."""
-    return PurePosixPath(name.replace("\\", "/"))
-
-
-def _is_hidden(name: str) -> bool:
-    """Return whether systems hide a file or folder of this name, as they do trash."""
-    return name.lower() in HIDDEN or (name.startswith(".") and name != "..")

@@ -84,6 +84,25 @@ def test_a_pattern_and_a_file_of_any_name(folder: Path):
     assert names(found(odd)) == ["odd [1].mid"]
 
 
+def test_what_systems_hide_is_no_song(folder: Path):
+    """Trash, repositories and previews of network disks; but a folder that is given is read."""
+    hidden = (".git/x", ".Trash", "$RECYCLE.BIN/S-1", "@eaDir/a.mid", ".AppleDouble", "__MACOSX")
+    for inner in hidden:
+        (folder / inner).mkdir(parents=True)
+        for name in ("a.mid", "readme.txt"):
+            (folder / inner / name).write_bytes(b"x")
+    (folder / "._a.MIDI").write_bytes(b"x")
+    zipped(folder / "z.zip", {"__MACOSX/a.mid": b"x", "b/._c.mid": b"x", "./d\\e.mid": b"x"})
+    shown = [folder / "a.MIDI", folder / "e.rmi", f"{folder}/z.zip!./d\\e.mid"]
+    shown += [folder / "b/c.mid", folder / "b/d.kar"]
+    sources = found(folder)
+    assert [source.name for source in sources] == list(map(str, shown))
+    assert sources[2].stem == "e"
+    assert scan([folder], MIDI, LIMITS).skipped == Counter({".txt": 1, "no suffix": 1})
+    assert len(found(folder / ".git")) == len(found(folder / ".Trash" / "*.mid")) == 1
+    assert names(found(folder / "**" / "*.mid")) == ["c.mid"]
+
+
 def test_what_is_named_twice_is_read_once(folder: Path):
     assert len(found(folder, folder / "b", folder / "b" / "c.mid", f"{folder}/b/../e.rmi")) == 4
 
