@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from musegen.controls import LOUDEST, MIDDLE, STILL, USUAL_VOLUME, Controls
-from musegen.files.parts import CHANNELS, channels
-from musegen.files.smf import CONTROL, PITCH_BEND, Events
+from musegen.files.parts import CHANNELS, channels, resets
+from musegen.files.smf import CONTROL, PITCH_BEND, SYSEX, Events
 from musegen.roll import differ
 from musegen.tracks import Part
 
@@ -60,14 +60,15 @@ class _Channel:
             self.bend_range = value
         elif kind == RESET:
             self.expression, self.bend = LOUDEST, BEND_MIDDLE
+            self.parameter = LOUDEST, LOUDEST
 
 
 @dataclass(frozen=True)
 class Messages:
     """The messages of a file that set controllers, as columns, in the order of their times.
 
-    at: ticks, or steps of a song. channel: 16 * port + channel. status: without its channel.
-    first, second: the data bytes.
+    at: ticks, or steps of a song. channel: 16 * port + channel. status: without its channel;
+    `SYSEX` of a reset, which sets all channels of its port back. first, second: the data bytes.
     """
 
     at: np.ndarray
@@ -81,7 +82,9 @@ class Messages:
         """Find the messages of a file."""
         kinds = (DATA, VOLUME, PAN, EXPRESSION, *OTHER_PARAMETERS, PARAMETER_LOW, PARAMETER_HIGH)
         bends = np.flatnonzero(events.kind == PITCH_BEND)
-        numbers = events.by_time(np.concatenate([events.controls(*kinds, RESET), bends]))
+        numbers = events.by_time(
+            np.concatenate([events.controls(*kinds, RESET), bends, resets(events)])
+        )
         data = events.value(0, numbers), events.value(1, numbers)
         return cls(events.tick[numbers], channels(events, numbers), events.kind[numbers], *data)
 
@@ -91,6 +94,12 @@ class Messages:
         rows: dict[int, list[tuple[float, ...]]] = defaultdict(lambda: [(0, *_Channel().values)])
         columns = (getattr(self, column.name).tolist() for column in fields(self))
         for at, channel, status, first, second in zip(*columns, strict=True):
+            if status == SYSEX:
+                first_of_port = channel - channel % CHANNELS
+                for one in range(first_of_port, first_of_port + CHANNELS):
+                    if state.pop(one, None):
+                        rows[one].append((at, *_Channel().values))
+                continue
             if status == PITCH_BEND:
                 state[channel].bend = first | second << 7
             else:

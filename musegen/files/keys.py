@@ -3,13 +3,15 @@
 import numpy as np
 from jaxtyping import Bool, Int
 
+from musegen.files.parts import CHANNELS, channels, resets
 from musegen.files.smf import NOTE_OFF, NOTE_ON, Events
 
 NUMBER_BITS = 32
 """An event is sorted as one number, its key in front of its own number in these bits."""
 
-ALL_OFF = (120, 123)
-"""Control changes that silence a channel: all sounds off, all notes off."""
+SOUNDS_OFF, NOTES_OFF = (120,), (123, 124, 125, 126, 127)
+"""Control changes that silence a channel: the first at once, the others let go of its keys: all
+notes off, and the modes that say so too (omni off and on, mono, poly)."""
 
 Numbers = Int[np.ndarray, " note"]
 
@@ -39,22 +41,53 @@ def keys_of(events: Events) -> tuple[Numbers, Numbers]:
     end = np.full(len(events), -1)
     end[_numbers(down)] = _numbers(ends)
     if len(hanging):
-        end[_numbers(hanging)] = _silenced(events, hanging, up)
+        track = events.track[_numbers(hanging)]
+        last = np.searchsorted(events.track, track, side="right") - 1
+        end[_numbers(hanging)] = np.minimum(last, _next(hanging, up))
     down = np.flatnonzero(end >= 0)
-    return down, end[down]
+    silent = silenced(events, down, SOUNDS_OFF + NOTES_OFF)
+    is_before = (silent >= 0) & (events.tick[silent] < events.tick[end[down]])
+    return down, np.where(is_before, silent, end[down])
 
 
-def _silenced(
-    events: Events, hanging: Int[np.ndarray, " down"], up: Int[np.ndarray, " up"]
-) -> Int[np.ndarray, " down"]:
-    """Return at which event each note without an end of its own falls silent."""
-    numbers = _numbers(hanging)
-    track = events.track[numbers]
-    last = np.searchsorted(events.track, track, side="right") - 1
-    off = events.controls(*ALL_OFF)
-    channel = (events.track << 4 | events.status & 0xF).astype(np.int64) << NUMBER_BITS
-    of_channel = _next(channel[numbers] | numbers, np.sort(channel[off] | off))
-    return np.minimum.reduce([last, of_channel, _next(hanging, up)])
+def silenced(events: Events, notes: Numbers, kinds: tuple[int, ...]) -> Numbers:
+    """Return the number of the event that first silences the channel of each note after its start,
+    else -1: a control change of these kinds, or a reset of its port."""
+    found = np.full(len(notes), -1)
+    off, back = events.controls(*kinds), resets(events)
+    if not (len(off) or len(back)) or not len(notes):
+        return found
+    channel = channels(events, notes)
+    for others, group, mine in (
+        (off, channels(events, off), channel),
+        (back, channels(events, back) // CHANNELS, channel // CHANNELS),
+    ):
+        following = _following(events, others, group, notes, mine)
+        ticks = events.tick[following], events.tick[found]
+        is_first = (following >= 0) & ((found < 0) | (ticks[0] < ticks[1]))
+        found = np.where(is_first, following, found)
+    return found
+
+
+def _following(
+    events: Events,
+    others: Int[np.ndarray, " other"],
+    group: Int[np.ndarray, " other"],
+    notes: Numbers,
+    mine: Numbers,
+) -> Numbers:
+    """Return the first of other events after the tick at which each note of its group starts, else
+    -1."""
+    if not len(others):
+        return np.full(len(notes), -1)
+    ticks = np.concatenate([events.tick[others], events.tick[notes]])
+    _, rank = np.unique(ticks, return_inverse=True)
+    order = np.lexsort((others, rank[: len(others)], group))
+    keys = (group << NUMBER_BITS | rank[: len(others)])[order]
+    asked = mine << NUMBER_BITS | rank[len(others) :]
+    place = np.minimum(np.searchsorted(keys, asked, side="right"), len(keys) - 1)
+    is_found = (keys[place] > asked) & (keys[place] >> NUMBER_BITS == mine)
+    return np.where(is_found, others[order][place], -1)
 
 
 def _next(

@@ -1,7 +1,8 @@
 """The parts of a MIDI file, as a player plays it: the notes of one track, channel and program.
 
 Programs and drums are the state of a channel, whichever track sets it; a track's own programs come
-first. A port (FF 21), or else a device (FF 09), has 16 channels of its own.
+first. A standard that is switched on, as GM is, sets all channels of its port back. A port
+(FF 21), or else a device (FF 09), has 16 channels of its own.
 """
 
 import re
@@ -31,10 +32,14 @@ CHANNELS = 16
 LINE_BITS = 12
 """The bits of a channel's number, of 256 ports; that of its track is in front of them."""
 
+LAST_CHANNEL = (1 << LINE_BITS) - 1
+
 SIZES = (1 << 16, 1 << LINE_BITS, 2, 128)
 """The numbers of tracks, channels, kinds (drums or not) and programs."""
 
 UNKNOWN, MELODIC, DRUMS = -1, 0, 1
+NONE = -1
+"""The row of a state that nothing has set."""
 
 ANY = -1
 """Any channel of a track."""
@@ -50,9 +55,15 @@ STANDARDS = {
 }
 """The sysex messages that switch a standard on, or set all that it has back."""
 
+RESETS = re.compile(b"|".join(one.pattern for one in STANDARDS.values()), re.DOTALL)
+"""Those of any standard."""
+
 GS_PART = re.compile(rb"\x41.\x42\x12([\x40\x50])([\x10-\x1f])\x15(.)", re.DOTALL)
 XG_PART = re.compile(rb"\x43[\x10-\x1f]\x4c\x08()([\x00-\x0f])\x07(.)", re.DOTALL)
 """Use part N for rhythm: 0 is melodic, other numbers are drum sets."""
+
+KNOWN = (RESETS, GS_PART, XG_PART)
+"""All messages that are followed."""
 
 OTHER_PORT = b"\x50"
 """The address of GS for the parts of the other one of two ports."""
@@ -80,14 +91,14 @@ class Timeline:
     def at(self, group: np.ndarray, place: np.ndarray) -> np.ndarray:
         """Return the row of the last change in the group at or before each place, else -1."""
         if not self.row or not len(group):
-            return np.full(len(group), -1)
+            return np.full(len(group), NONE)
         groups, places, rows = (np.array(c, np.int64) for c in (self.group, self.place, self.row))
         order = np.lexsort((places, groups))
         groups, rows = groups[order], rows[order]
         span = max(int(places.max()), int(place.max(initial=0))) + 1
         keys = groups * span + places[order]
         found = np.searchsorted(keys, group * span + place, side="right") - 1
-        return np.where((found >= 0) & (groups[found] == group), rows[found], -1)
+        return np.where((found >= 0) & (groups[found] == group), rows[found], NONE)
 
 
 @dataclass
@@ -96,11 +107,15 @@ class _Channels:
 
     `own` are programs by track and channel, at the number of their event; `programs` are those of
     a channel and `rhythm` what sysex messages make of it, at their tick. A channel's number is
-    16 * port + channel.
+    16 * port + channel. `changed` and `made`: when programs, and rhythm, were set since a reset,
+    by track and channel.
     """
 
+    events: Events
     standard: str = ""
     bank: dict[int, int] = field(default_factory=dict)
+    changed: dict[int, int] = field(default_factory=dict)
+    made: dict[int, int] = field(default_factory=dict)
     program: list[int] = field(default_factory=list)
     use: list[int] = field(default_factory=list)
     own: Timeline = field(default_factory=Timeline)
@@ -108,11 +123,15 @@ class _Channels:
     rhythm: Timeline = field(default_factory=Timeline)
 
     def set_program(self, track: int, number: int, tick: int, channel: int, program: int) -> None:
-        row = len(self.program)
-        self.program.append(program)
-        self.use.append(self._use_of_bank(channel))
+        row = self._row(program, self._use_of_bank(channel))
         self.own.add(track << LINE_BITS | channel, number, row)
         self.programs.add(channel, tick, row)
+        self.changed[track << LINE_BITS | channel] = tick
+
+    def _row(self, program: int, use: int) -> int:
+        self.program.append(program)
+        self.use.append(use)
+        return len(self.program) - 1
 
     @property
     def ticks(self) -> list[int]:
@@ -128,20 +147,47 @@ class _Channels:
             return DRUMS if bank >= 120 else MELODIC
         return {120: DRUMS, 121: MELODIC}.get(bank, DRUMS if bank == 127 else UNKNOWN)
 
-    def receive(self, message: bytes, tick: int, port: int) -> None:
+    def receive(self, message: bytes, number: int, track: int, tick: int, port: int) -> None:
         """Follow a sysex message."""
         for standard, pattern in STANDARDS.items():
             if pattern.match(message):
                 self.standard = standard
-                self.bank.clear()
-                for channel in set(self.rhythm.group):
-                    self.rhythm.add(channel, tick, UNKNOWN)
+                self._reset(number, track, tick, port)
         for pattern, channels in ((GS_PART, GS_CHANNELS), (XG_PART, range(CHANNELS))):
             if found := pattern.match(message):
                 block, part, use = found.groups()
                 on_port = port ^ 1 if block == OTHER_PORT else port
                 channel = channels[part[0] & 0xF] + CHANNELS * on_port
                 self.rhythm.add(channel, tick, MELODIC if use == b"\0" else DRUMS)
+                self.made[track << LINE_BITS | channel] = tick
+
+    def _reset(self, number: int, track: int, tick: int, port: int) -> None:
+        """Set the channels of a port back."""
+        self.bank.clear()
+        for channel in _taken(self.made, track, tick, port).values():
+            self.rhythm.add(channel, tick, UNKNOWN)
+        lines = _taken(self.changed, track, tick, port)
+        for line in lines:
+            of = line >> LINE_BITS
+            place = number if of == track else self.events.first(of, tick)
+            self.own.add(line, place, NONE)
+        for channel in set(lines.values()) - {line & LAST_CHANNEL for line in self.changed}:
+            self.programs.add(channel, tick, self._row(0, UNKNOWN))
+
+
+def _taken(since: dict[int, int], track: int, tick: int, port: int) -> dict[int, int]:
+    """Take out, and return by track and channel, the channels that a reset sets back.
+
+    What another track sets at the same time stays: it is meant to count, in whichever order.
+    """
+    found = {
+        line: line & LAST_CHANNEL
+        for line, at in since.items()
+        if (line & LAST_CHANNEL) // CHANNELS == port and (at < tick or line >> LINE_BITS == track)
+    }
+    for line in found:
+        del since[line]
+    return found
 
 
 def parts_of(events: Events, notes: np.ndarray) -> tuple[np.ndarray, list[Part]]:
@@ -174,7 +220,7 @@ def _keys(events: Events, state: _Channels, line: np.ndarray, notes: np.ndarray)
 
     line: track and channel.
     """
-    tick, channel = events.tick[notes], line & (1 << LINE_BITS) - 1
+    tick, channel = events.tick[notes], line & LAST_CHANNEL
     row = state.own.at(line, notes)
     others = np.flatnonzero(row < 0)
     row[others] = state.programs.at(channel[others], tick[others])
@@ -218,14 +264,12 @@ def ports(events: Events, numbers: np.ndarray) -> np.ndarray:
 
 
 def _followed(events: Events) -> _Channels:
-    """Follow the messages that set programs, banks and drum parts, in the order of time.
-
-    A sysex message may come in packets: the first as such, the others as escapes.
-    """
-    is_packet = (events.status == SYSEX) | (events.status == ESCAPE)
-    others = np.flatnonzero((events.kind == PROGRAM) | is_packet)
-    numbers = events.by_time(np.concatenate([events.controls(BANK), others]))
-    state, unfinished = _Channels(), dict[int, bytes]()
+    """Follow the messages that set programs, banks and drum parts, in the order of time."""
+    messages = dict(known_messages(events))
+    programs = np.flatnonzero(events.kind == PROGRAM)
+    others = np.array([*messages], np.int64)
+    numbers = events.by_time(np.concatenate([events.controls(BANK), programs, others]))
+    state = _Channels(events)
     columns = (column[numbers] for column in (events.track, events.tick, events.kind))
     values = (channels(events, numbers), events.value(0, numbers), events.value(1, numbers))
     for number, track, tick, kind, channel, first, second in zip(
@@ -236,13 +280,33 @@ def _followed(events: Events) -> _Channels:
         elif kind == CONTROL:
             state.bank[channel] = second
         else:
-            packet = events.payload(number)
-            is_first = events.status[number] == SYSEX or packet.startswith(bytes([SYSEX]))
-            before = b"" if is_first else unfinished.get(track, b"")
-            message = before + packet.removeprefix(bytes([SYSEX]))
-            unfinished[track] = b"" if message.endswith(bytes([ESCAPE])) else message[:LONGEST]
-            state.receive(message, tick, channel // CHANNELS)
+            state.receive(messages[number], number, track, tick, channel // CHANNELS)
     return state
+
+
+def known_messages(events: Events) -> Iterator[tuple[int, bytes]]:
+    """Yield the number of the event and the bytes of each sysex message that is followed.
+
+    It may come in packets: the first as such, the others as escapes.
+    """
+    unfinished, last = b"", -1
+    packets = np.flatnonzero((events.status == SYSEX) | (events.status == ESCAPE))
+    columns = packets, events.track[packets], events.status[packets]
+    for number, track, status in zip(*(column.tolist() for column in columns), strict=True):
+        packet = events.payload(number)
+        is_first = status == SYSEX or packet.startswith(bytes([SYSEX])) or track != last
+        message = (b"" if is_first else unfinished) + packet.removeprefix(bytes([SYSEX]))
+        is_known = any(pattern.match(message) for pattern in KNOWN)
+        if is_known:
+            yield number, message
+        has_ended = is_known or message.endswith(bytes([ESCAPE]))
+        unfinished, last = b"" if has_ended else message[:LONGEST], track
+
+
+def resets(events: Events) -> np.ndarray:
+    """Return the numbers of the messages that set all channels of a port back."""
+    found = [number for number, message in known_messages(events) if RESETS.match(message)]
+    return np.array(found, np.int64)
 
 
 JAPANESE = re.compile(

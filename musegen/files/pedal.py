@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from musegen.files.keys import NUMBER_BITS
-from musegen.files.parts import channels
-from musegen.files.smf import Events
+from musegen.files.keys import NUMBER_BITS, SOUNDS_OFF, silenced
+from musegen.files.parts import CHANNELS, channels, resets
+from musegen.files.smf import CONTROL, Events
 
 SUSTAIN, SOSTENUTO, RESET = 64, 66, 121
 """Control changes: the pedals, and the one that lifts them with all others."""
@@ -30,23 +30,31 @@ def hold(
 
     A note whose key goes up while the sustain pedal is down sounds until the pedal goes up or its
     pitch is struck on its channel. A pedal that goes up and down at one tick lets go of the keys
-    that go up at it. The sostenuto pedal holds the keys that are down when it goes down, and no
+    that go up at it. A reset lets go of all pedals, and what silences all sounds ends held notes.
+    The sostenuto pedal holds the keys that are down when it goes down, and no
     others, until it goes up. All in ticks; `down`, `up`: the numbers of the events that start and
     end the notes; `channel`: 16 * port + channel, others for notes that no pedal lengthens.
     """
     start, end = events.tick[down], events.tick[up]
     latest = int(end.max()) + LAST_BEATS * events.ticks_per_beat
     held, number = end.copy(), up
+    back = resets(events)
+    silent = silenced(events, down, SOUNDS_OFF)
+    silent_at = np.where(silent >= 0, events.tick[silent], latest)
     for pedal, release in ((SOSTENUTO, _caught), (SUSTAIN, _released)):
-        used = events.controls(pedal, RESET)
-        is_down = (events.value(0, used) == pedal) & (events.value(1, used) >= DOWN)
+        used = np.concatenate([events.controls(pedal, RESET), back])
+        is_pedal = (events.kind[used] == CONTROL) & (events.value(0, used) == pedal)
+        is_down = is_pedal & (events.value(1, used) >= DOWN)
         tick = np.minimum(events.tick[used], latest + 1)
         used_by, place = channels(events, used), _place(tick, used)
         for one in np.unique(used_by[is_down]).tolist():
-            mine, of_pedal = np.flatnonzero(channel == one), np.flatnonzero(used_by == one)
+            mine = np.flatnonzero(channel == one)
+            is_back = (events.kind[used] != CONTROL) & (used_by // CHANNELS == one // CHANNELS)
+            of_pedal = np.flatnonzero((used_by == one) | is_back)
             order = of_pedal[np.argsort(place[of_pedal])]
             key_up = _place(held[mine], number[mine])
             until = release(place[order], is_down[order], start[mine], key_up, latest)
+            until = np.minimum(until, silent_at[mine])
             held[mine] = np.minimum(until, _next_strike(pitch[mine], start[mine], latest))
         number = np.where(held > end, len(events), up)  # at a tick, what a pedal ends comes last
     ends = np.maximum(end, held)

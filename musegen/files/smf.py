@@ -239,6 +239,12 @@ class Events:
         is_asked[list(kinds)] = True
         return numbers[is_asked[found]]
 
+    def first(self, track: int, tick: int) -> int:
+        """Return the number of a track's first event at or after a tick; after its last, where
+        none is."""
+        begin, end = np.searchsorted(self.track, [track, track + 1])
+        return int(begin + np.searchsorted(self.tick[begin:end], tick))
+
     def by_time(self, numbers: Numbers) -> np.ndarray:
         """Return the numbers of events in the order of their times, then of the file."""
         numbers = np.sort(np.asarray(numbers, np.int64))

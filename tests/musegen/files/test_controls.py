@@ -57,6 +57,24 @@ def test_a_controller_is_its_channels_in_whatever_track_it_stands():
     assert found[0] == STILL
 
 
+def test_a_reset_sets_the_controllers_of_its_port_back():
+    """Volume and place too, which the reset of controllers (121) leaves as they are."""
+    turned = control(7, 50) + control(10, 0) + control(11, 64) + bend(4096) + note(60, 960)
+    reset = number(480) + b"\xf0" + number(5) + bytes.fromhex("7e 7f 09 01 f7")
+    far = b"\x00\xff\x21\x01\x01" + turned
+    back, stays = controls(turned, far, reset)
+    assert changes(back)[1:] == [(0.5, 1, 0, 0)]
+    assert len(stays) == 1
+    (alone,) = controls(turned, control(121, 0, after=480))
+    assert changes(alone)[1:] == [(0.5, 0.25, -1, 0)]
+
+
+def test_a_parameter_is_chosen_until_controllers_are_reset():
+    chosen = control(101, 0) + control(100, 0) + control(121, 0) + control(6, 12)
+    (found,) = controls(chosen + bend(4096) + note(60, 480))
+    assert found.semitones.tolist() == [1]
+
+
 def test_the_part_of_a_note_begins_with_what_counts_there():
     track = control(7, 50) + note(60, 480) + control(7, 25, after=480) + control(7, 0, after=480)
     (whole,) = controls(track)

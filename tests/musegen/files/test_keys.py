@@ -2,7 +2,8 @@
 
 from collections import deque
 
-from handmade import midi, note, program
+import pytest
+from handmade import control, meta, midi, note, number, program
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,6 +63,27 @@ def test_notes_without_an_end_sound_until_their_track_silences_the_channel_or_en
     for kind in (120, 123):
         silenced = down(60) + down(64, channel=1) + bytes([7, 0xB0, kind, 0]) + up(64, 3, 1)
         assert pairs(down(60), silenced + program(3)) == [(0, 0), (0, 7), (0, 10)]
+
+
+@pytest.mark.parametrize("kind", [120, 123, 124, 125, 126, 127])
+def test_notes_end_where_their_channel_is_silenced_in_whatever_track(kind: int):
+    """Those that start with the message, and those of other channels and ports, sound on."""
+    held = note(60, 40) + note(62, 40)
+    silence = control(kind, 0, after=30) + control(kind, 0, after=10)
+    others = note(64, 70, channel=2), meta(0x21, b"\1") + note(65, 70)
+    assert pairs(silence, held, *others) == [(0, 30), (40, 80), (0, 70), (0, 70)]
+    assert pairs(held + silence, *others) == [(0, 40), (40, 80), (0, 70), (0, 70)]
+
+
+@pytest.mark.parametrize("kind", [119, 121, 122])
+def test_other_controllers_let_notes_sound(kind: int):
+    assert pairs(control(kind, 0, after=30), note(60, 40)) == [(0, 40)]
+
+
+def test_a_reset_silences_the_channels_of_its_port():
+    reset = number(30) + b"\xf0" + number(5) + bytes.fromhex("7e 7f 09 01 f7")
+    found = pairs(reset, note(60, 40), note(62, 40, channel=9), meta(0x21, b"\1") + note(65, 70))
+    assert found == [(0, 30), (0, 30), (0, 70)]
 
 
 def test_notes_are_in_the_order_of_their_starts_in_each_track():

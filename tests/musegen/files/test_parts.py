@@ -135,6 +135,29 @@ def test_messages_make_channels_drum_parts(messages: str, channel: int, is_drum:
     assert played_part == [(60, "drums" if is_drum else "5", 0)]
 
 
+@pytest.mark.parametrize("reset", [GM_ON, GM2_ON, GS_ON, XG_ON, "43 10 4c 00 00 7f 00 f7"])
+def test_a_reset_sets_the_programs_of_its_port_back(reset: str):
+    """Of all tracks, from then on; GM off, or what comes from another port, does not."""
+    bass = port(0) + program(33) + note(60, 9) + note(61, 9) + program(34) + note(62, 9)
+    horn = port(0) + note(63, 9, channel=2) + note(64, 9, channel=2)
+    far = port(1) + program(40) + note(65, 9) + note(66, 9)
+    setup = port(0) + program(60, 2)
+    found = played(setup + sysex(reset, after=9), bass, horn, far)
+    programs = {60: "33", 61: "0", 62: "34", 63: "60", 64: "0", 65: "40", 66: "40"}
+    assert {pitch: program for pitch, program, _ in found} == programs
+    others = played(setup + sysex("7e 7f 09 02 f7", after=9), bass, horn, far)
+    assert others == played(setup, bass, horn, far)
+
+
+def test_what_another_track_sets_as_a_reset_comes_counts():
+    """At the beginning of a song tracks set their programs, and one of them resets all."""
+    bass = program(33) + note(60, 9)
+    assert played(bass, sysex(GM_ON)) == played(sysex(GM_ON), bass) == [(60, "33", 0)]
+    assert played(program(33) + sysex(GM_ON) + note(60, 9)) == [(60, "0", 0)]
+    drums = sysex("41 10 42 12 40 1a 15 02 0f f7") + note(60, 9, channel=11)
+    assert played(drums, sysex(GS_ON)) == [(60, "drums", 0)]
+
+
 @pytest.mark.parametrize(
     "messages",
     [

@@ -72,6 +72,32 @@ def test_sustain_takes_over_what_sostenuto_lets_go():
     assert lengths(track) == {60: [16]}
 
 
+@pytest.mark.parametrize(
+    ("kind", "length"), [(120, 2), (121, 2), (123, 4), (124, 4), (127, 4), (122, 4)]
+)
+def test_the_pedal_holds_what_is_let_go_of_but_no_sounds_that_are_off(kind: int, length: int):
+    """The key is up after a sixteenth, the message comes at the second, the pedal goes up at the
+    fourth; with all sounds off or controllers reset the note ends."""
+    played = pedal(127) + note(60, 120)
+    message = pedal(0, after=240, kind=kind)
+    assert lengths(played + pedal(0, after=360), message) == {60: [length]}
+    key_down = pedal(127) + number(0) + b"\x90\x3c\x50" + pedal(0, after=480)
+    ends = 5 if kind in (121, 122) else length  # else the key goes up with the last event
+    assert lengths(key_down + note(61, 120), message)[60] == [ends]
+
+
+def test_a_reset_lets_go_of_the_pedals_of_all_channels():
+    reset = number(240) + b"\xf0" + number(5) + bytes.fromhex("7e 7f 09 01 f7")
+    sustained = [
+        pedal(127, channel=n) + note(60 + n, 120, channel=n) + pedal(0, 360, channel=n)
+        for n in (1, 2)
+    ]
+    again = [note(60 + n, 120, after=360, channel=n) for n in (1, 2)]
+    assert lengths(reset, *sustained, *again) == {61: [2, 1], 62: [2, 1]}
+    sostenuto = b"\x00\x90\x3c\x50" + pedal(127, kind=66) + number(120) + b"\x80\x3c\x00"
+    assert lengths(reset, sostenuto + pedal(0, 360, kind=66)) == {60: [2]}
+
+
 def test_a_pedal_that_never_goes_up_sustains_to_the_end_of_the_last_bar():
     assert lengths(pedal(127) + note(60, 120) + note(62, 120)) == {60: [16], 62: [15]}
     reset = number(480) + b"\xb0\x79\x00"
