@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from core.data.preparation import counted
-from core.data.sources import RejectedFile
+from core.data.sources import RejectedFile, stem_of_file
 from core.errors import ConfigError, UserError
 from musegen.controls import STILL, Controls, usual_controls
 from musegen.files.limits import MusicLimits
@@ -58,7 +58,7 @@ class Source:
         `pickup_beats`: see `read_midi`.
         """
         try:
-            data, name = midi_bytes(path, FINE_LIMITS), Path(path).stem
+            data, name = midi_bytes(path, FINE_LIMITS), stem_of_file(Path(path))
             read = partial(
                 read_midi, data, tracks, name=name, pickup_beats=pickup_beats, names=True
             )

@@ -26,6 +26,7 @@ from core.app.output import Output
 from core.config import nearest, resolve
 from core.data.collection import Split
 from core.data.preparation import Tick
+from core.data.sources import is_source
 from core.errors import ConfigError, UserError
 from core.files import is_folder
 from core.recipe import Recipe
@@ -271,7 +272,7 @@ class Domain(ABC, Generic[Data, Config, Items, Trained]):
         if not arguments:
             return None, []
         first = arguments[0]
-        own_file = Path(first).suffix.lower() in self.suffixes
+        own_file = is_source(first, self.suffixes)
         path_like = os.sep in first and " " not in first and not own_file
         named = " " not in first and self._shipped(first) is not None
         if path_like or named or is_folder(first):

@@ -16,6 +16,7 @@ from core.app.latent import arithmetic as combine
 from core.app.model import LOG, Model
 from core.app.output import Output
 from core.data.preparation import counted
+from core.data.sources import is_source
 from core.errors import ConfigError
 from core.files import as_text, is_file
 
@@ -91,8 +92,7 @@ def place(
 
 def names_file(domain: Domain, text: str) -> bool:
     """Return True for a text that names a file, or ends as one of the domain does."""
-    suffix = Path(text).suffix.lower()
-    return suffix in domain.suffixes or (bool(suffix) and is_file(text))
+    return is_source(text, domain.suffixes) or (bool(Path(text).suffix) and is_file(text))
 
 
 def _title(model: Model, text: str) -> str:

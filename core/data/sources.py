@@ -1,11 +1,15 @@
 """Source files of data: in folders, patterns, single files, and zip and tar.gz archives.
 
+A single file may be packed by gzip, whatever its name says.
+
 Archives are read in memory and never unpacked to disk, so that no name in one is used as a path.
 Sources are iterated: memory does not grow with their number. What systems hide is passed over.
 """
 
 import glob
+import gzip
 import hashlib
+import io
 import lzma
 import os
 import stat
@@ -27,6 +31,16 @@ HIDDEN = frozenset(
 )
 """Folders, in lower case, of deleted files, of the previews of network disks, and of what macOS
 adds to archives."""
+GZIP, PACKED = b"\x1f\x8b", ".gz"
+"""The first bytes of what gzip has packed, and what it adds to names."""
+MISTAKEN = {
+    b"version https://git-lfs": "a pointer of Git LFS in place of the file: run git lfs pull",
+    b"<!doctype html": "a web page in place of the file: download the file again",
+    b"<html": "a web page in place of the file: download the file again",
+}
+"""Beginnings of texts, in small letters, that downloads leave under the names of files."""
+MISTAKEN_BYTES = 512
+"""Bytes in which one of them begins, after spaces and empty lines."""
 DAMAGED = (zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError)
 """Exceptions of archives that are not what was packed."""
 UNREADABLE = (*DAMAGED, OSError, EOFError, RuntimeError, NotImplementedError, ValueError)
@@ -74,16 +88,30 @@ class Source:
     def stem(self) -> str:
         """The file's name without folders and suffix."""
         if self.data is None:
-            return Path(self.name).stem
-        return member_path(self.name.rpartition("!")[2]).stem
+            return stem_of_file(Path(self.name))
+        return stem_of_file(member_path(self.name.rpartition("!")[2]))
 
     def read(self, limits: Limits) -> bytes:
         """Read the bytes, up to the limit; `RejectedFile` with the reason where that fails."""
         if self.fault:
             raise RejectedFile(*self.fault)
         if self.data is not None:
-            return self.data
+            return unpacked(self.data, limits)
         return read_bytes(Path(self.name), limits)
+
+
+def stem_of_file(path: PurePath) -> str:
+    """Return a file's name without folders and suffix, and without that of gzip.
+
+    >>> stem_of_file(Path("songs/a.mid.gz"))
+    'a'
+    """
+    return PurePath(path.stem).stem if path.suffix.lower() == PACKED else path.stem
+
+
+def is_source(name: str, suffixes: tuple[str, ...]) -> bool:
+    """Return whether a file's name ends as one of these, packed by gzip or not."""
+    return name.lower().removesuffix(PACKED).endswith(suffixes)
 
 
 def read_bytes(path: Path, limits: Limits) -> bytes:
@@ -96,9 +124,34 @@ def read_bytes(path: Path, limits: Limits) -> bytes:
         if path.name.lower().endswith(ARCHIVES):
             raise RejectedFile("archive", "it is an archive: unpack it, and give a file in it")
         require_size(path.stat().st_size, limits)
-        return path.read_bytes()
+        return unpacked(path.read_bytes(), limits)
     except OSError as error:
         raise RejectedFile("unreadable", str(error.strerror)) from error
+
+
+def unpacked(data: bytes, limits: Limits) -> bytes:
+    """Return what gzip has packed, up to the limits of a file and an archive, else the same bytes.
+
+    `RejectedFile` for damaged ones.
+    """
+    if not data.startswith(GZIP):
+        return data
+    most = min(limits.file_bytes, int(limits.most_unpacked(len(data))))
+    try:
+        with gzip.open(io.BytesIO(data)) as file:
+            found = file.read(most + 1)
+    except (*DAMAGED, OSError, EOFError) as error:
+        why = f"what gzip has packed is damaged, {error}: copy the file once more"
+        raise RejectedFile("unreadable", why) from error
+    if len(found) > most:
+        raise RejectedFile("too-large", f"it unpacks to more than {most} bytes")
+    return found
+
+
+def mistaken_for(data: bytes) -> str:
+    """Return what a download has left in place of a file, with its cure; empty for others."""
+    head = data[:MISTAKEN_BYTES].lstrip().lower()
+    return next((why for text, why in MISTAKEN.items() if head.startswith(text)), "")
 
 
 def require_file(path: Path) -> None:
@@ -198,7 +251,7 @@ def iterate_sources(
         name = path.name.lower()
         if name.endswith(ARCHIVES):
             yield from _members(path, suffixes, limits, skipped)
-        elif name.endswith(suffixes) or path in named:
+        elif is_source(name, suffixes) or path in named:
             yield _source(path)
         elif skipped is not None:
             skipped[path.suffix.lower() or "no suffix"] += 1
@@ -236,7 +289,7 @@ def _members(
             place = member_path(member.name)
             if is_hidden(place):
                 pass
-            elif member.name.lower().endswith(suffixes):
+            elif is_source(member.name, suffixes):
                 yield Source(f"{path}!{member.name}", member.state, member.data, member.fault)
             elif skipped is not None:
                 skipped[place.suffix.lower() or "no suffix"] += 1
@@ -258,7 +311,7 @@ def _zipped(
         for info in archive.infolist():
             if info.is_dir():
                 continue
-            wanted = info.filename.lower().endswith(suffixes)
+            wanted = is_source(info.filename, suffixes)
             fault = _fault(info, limits) if wanted else None
             total += info.file_size if wanted and not fault else 0
             if total > most:  # of members that lie over each other
@@ -312,7 +365,7 @@ def _tarred(
             if info.offset_data + info.size > most:
                 raise RejectedFile("archive", f"unpacks to more than {most:.0f} bytes")
             if not info.isdir():
-                wanted = reading and info.name.lower().endswith(suffixes)
+                wanted = reading and is_source(info.name, suffixes)
                 data, fault = _untarred(archive, info, limits) if wanted else (None, None)
                 yield Source(info.name, f"{info.size} {info.mtime}", data, fault)
 

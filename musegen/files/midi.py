@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from core.config import positive, whole
-from core.data.sources import RejectedFile
+from core.data.sources import RejectedFile, stem_of_file
 from core.errors import ConfigError
 from core.files import write_whole
 from musegen.controls import Controls
@@ -72,7 +72,7 @@ def read_midi(
     """
     events = scan(midi_bytes(source, limits))
     check_events(events)
-    title = "" if isinstance(source, bytes) else Path(source).stem
+    title = "" if isinstance(source, bytes) else stem_of_file(Path(source))
     score = Score.of(events, limits, pedal, names)
     return score.song(tracks, grid, meter, pickup_beats, name or title)
 
@@ -91,7 +91,7 @@ def read_performance(
     """
     events = scan(midi_bytes(source, limits))
     check_events(events)
-    title = "" if isinstance(source, bytes) else Path(source).stem
+    title = "" if isinstance(source, bytes) else stem_of_file(Path(source))
     return Score.of(events, limits, names=True).performance(tracks, name or title)
 
 

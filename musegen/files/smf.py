@@ -5,6 +5,7 @@ in gigabytes of memory, or in wrong notes.
 """
 
 import codecs
+import re
 import struct
 from bisect import bisect_left
 from collections import defaultdict
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from core.data.limits import Limits
-from core.data.sources import RejectedFile, read_bytes, require_size
+from core.data.sources import RejectedFile, mistaken_for, read_bytes, require_size, unpacked
 
 MIDI = (".mid", ".midi", ".kar", ".rmi")
 """Suffixes of MIDI files."""
@@ -35,6 +36,17 @@ SEARCHED_BYTES = 4096
 EXPORT = "export it as a Standard MIDI File of type 1"
 COPY = f"copy the file once more, or open it in a sequencer and {EXPORT}"
 """Cures of files that are no songs."""
+SOUND = "a recording of sound, which has no notes: transcribe it to MIDI first"
+FOREIGN = {
+    re.compile(rb"RIFF.{4}WAVE|ID3|\xff[\xf2\xf3\xfa\xfb]|OggS|fLaC|.{4}ftyp", re.DOTALL): SOUND,
+    re.compile(
+        rb"Rar!|7z\xbc\xaf|BZh|\xfd7zXZ"
+    ): "an archive: unpack it, and give the song itself",
+    re.compile(rb"MUS\x1a|FORM.{4}X(DIR|MID)|CAKEWALK|HMI", re.DOTALL): (
+        "in the format of a game or of one sequencer: convert it to MIDI"
+    ),
+}
+"""Beginnings of other files under the names of songs, and their cures."""
 
 SONGS = 2
 """The format in which each track is a song of its own; with one track it is format 0."""
@@ -72,23 +84,24 @@ def midi_bytes(source: Path | str | bytes, limits: Limits) -> bytes:
     """Return the file as header and tracks alone, with their true number and lengths.
 
     MusicXML is played out. A RIFF wrapper, junk before the header or after the tracks and other
-    chunks are left out. Raises `RejectedFile` if there is no whole header, or one of another
-    format.
+    chunks are left out, and what gzip has packed is unpacked. Raises `RejectedFile` if there is no
+    whole header, or one of another format.
     """
-    data = source if isinstance(source, bytes) else read_bytes(Path(source), limits)
+    is_read = isinstance(source, bytes)
+    data = unpacked(source, limits) if is_read else read_bytes(Path(source), limits)
     if not data:
         raise RejectedFile("empty-file", "the file has no bytes")
     require_size(len(data), limits)
     if _is_score(data):
         from musegen.notation import reading  # whose library is an extra
 
-        is_in_child = isinstance(source, bytes)  # of a preparation, which sends them
-        play_out = reading.to_midi if is_in_child else reading.to_midi_within_limits
+        # bytes come from a preparation, in a child of its own
+        play_out = reading.to_midi if is_read else reading.to_midi_within_limits
         data = play_out(data, limits)
     data = _unwrapped(data)
     begin = data.find(HEADER, 0, SEARCHED_BYTES)
     if begin < 0:
-        raise RejectedFile("not-midi", f"no MIDI header (MThd) at its beginning: {EXPORT}")
+        raise RejectedFile("not-midi", _why_foreign(data))
     if len(data) < begin + HEADER_BYTES:
         raise RejectedFile("unreadable", f"the file is cut off within its MIDI header: {COPY}")
     kind, promised, division = struct.unpack(">HHH", data[begin + 8 : begin + HEADER_BYTES])
@@ -102,13 +115,20 @@ def midi_bytes(source: Path | str | bytes, limits: Limits) -> bytes:
     return b"".join([header, *tracks[:count]])
 
 
+def _why_foreign(data: bytes) -> str:
+    """Say what a file is that has no MIDI header, and its cure."""
+    others = (why for beginning, why in FOREIGN.items() if beginning.match(data))
+    what = mistaken_for(data) or next(others, "")
+    return f"it is {what}" if what else f"no MIDI header (MThd) at its beginning: {EXPORT}"
+
+
 def _unwrapped(data: bytes) -> bytes:
     """Return the MIDI file within a RIFF, else the same bytes; instruments may come beside it."""
     at = 12
     while data.startswith(b"RIFF") and data[8:12] == b"RMID" and at + CHUNK_BYTES <= len(data):
         begin, size = at + CHUNK_BYTES, int.from_bytes(data[at + 4 : at + CHUNK_BYTES], "little")
         if data[at : at + 4] == b"data":
-            return data[begin : begin + size]
+            return data[begin : begin + size] if size else data[begin:]
         at = begin + size + size % 2
     return data
 

@@ -29,7 +29,7 @@ from av.stream import Disposition
 from jaxtyping import UInt8
 
 from core.data.preparation import counted
-from core.data.sources import RejectedFile, require_size
+from core.data.sources import MISTAKEN_BYTES, RejectedFile, mistaken_for, require_size
 from core.errors import UserError
 from videogen.files.clock import (
     Excerpt,
@@ -67,12 +67,6 @@ WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 DAMAGED = InvalidDataError, EOFError, ExternalError, BugError, UnknownError
 """Errors of decoders that meet data which no encoder writes."""
 CURE = "copy the file again, or export it anew"
-OTHERS = {
-    b"version https://git-lfs": "a pointer of Git LFS in place of the file: run git lfs pull",
-    b"<!doctype html": "a web page in place of the file: download the file again",
-    b"<html": "a web page in place of the file: download the file again",
-}
-"""Beginnings of texts, in small letters, that downloads leave under the names of files."""
 UNREAD = ArgumentError, PatchWelcomeError, DecoderNotFoundError
 """Errors of formats and codecs that are not read."""
 NO_SUPPORT = errno.ENOSYS, errno.EOPNOTSUPP
@@ -229,9 +223,9 @@ def _opened(data: Any, formats: str, limits: VideoLimits) -> Any:
     if not size:
         raise RejectedFile("empty-file", "the file has no bytes")
     require_size(size, limits)
-    head = data.read(64).lower()
+    head = data.read(MISTAKEN_BYTES)
     data.seek(0)
-    if why := next((why for text, why in OTHERS.items() if head.startswith(text)), ""):
+    if why := mistaken_for(head):
         raise RejectedFile("unreadable", f"it is {why}")
     options = {"format_whitelist": formats, "protocol_whitelist": ""}
     return av.open(_Nameless(data), options=options, metadata_errors="replace")

@@ -103,6 +103,30 @@ def test_what_systems_hide_is_no_song(folder: Path):
     assert names(found(folder / "**" / "*.mid")) == ["c.mid"]
 
 
+def test_songs_that_gzip_has_packed_are_read_whatever_their_names_say(folder: Path):
+    packed = gzip.compress(b"MThd")
+    (folder / "packed.mid.gz").write_bytes(packed)
+    (folder / "renamed.mid").write_bytes(packed)
+    (folder / "notes.txt.gz").write_bytes(packed)
+    zipped(folder / "z.zip", {"inner.MID.GZ": packed})
+    tarred(folder / "z.tar.gz", (tarfile.TarInfo("other.mid.gz"), packed))
+    sources = [one for one in found(folder) if one.read(LIMITS) == b"MThd"]
+    assert [one.stem for one in sources] == ["packed", "renamed", "other", "inner"]
+    assert scan([folder], MIDI, LIMITS).skipped[".gz"] == 1
+    assert scan([folder], MIDI, LIMITS).count == len(found(folder)) == 8
+
+
+def test_what_gzip_has_packed_is_kept_within_the_limits(tmp_path: Path):
+    bomb, cut = tmp_path / "a.mid.gz", tmp_path / "b.mid"
+    bomb.write_bytes(gzip.compress(bytes(10_000_000)))
+    cut.write_bytes(gzip.compress(os.urandom(5000))[:-2000])
+    zipped(tmp_path / "c.zip", {"c.mid": bomb.read_bytes()})
+    assert [reason(one) for one in found(tmp_path)] == ["too-large", "unreadable", "too-large"]
+    (tmp_path / "d.mid").write_bytes(gzip.compress(bytes(9000)))
+    assert reason(*found(tmp_path / "d.mid"), Limits(file_bytes=8999)) == "too-large"
+    assert found(tmp_path / "d.mid")[0].read(Limits(file_bytes=9000)) == bytes(9000)
+
+
 def test_what_is_named_twice_is_read_once(folder: Path):
     assert len(found(folder, folder / "b", folder / "b" / "c.mid", f"{folder}/b/../e.rmi")) == 4
 

@@ -1,5 +1,6 @@
 """The bytes of a MIDI file: what is refused, and why."""
 
+import gzip
 import struct
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from core.data.sources import RejectedFile
 from musegen.files.limits import MusicLimits
+from musegen.files.midi import read_midi
 from musegen.files.smf import (
     Events,
     _Walk,
@@ -84,6 +86,39 @@ def test_a_wrapper_holds_more_than_the_file():
     assert midi_bytes(wrapped(*before, (b"data", PLAIN), instruments), LIMITS) == PLAIN
     assert reason(wrapped(*before)) == "not-midi"
     assert reason(wrapped(*before)[:-3]) == "not-midi"
+
+
+def test_a_wrapper_whose_writer_was_broken_off_has_its_file():
+    riff = wrapped((b"data", PLAIN))
+    assert midi_bytes(riff[:16] + bytes(4) + riff[20:], LIMITS) == PLAIN
+
+
+def test_what_gzip_has_packed_is_read(tmp_path: Path):
+    packed = gzip.compress(PLAIN)
+    (tmp_path / "a.mid").write_bytes(packed)
+    assert midi_bytes(tmp_path / "a.mid", LIMITS) == midi_bytes(packed, LIMITS) == PLAIN
+    (tmp_path / "a.mid.gz").write_bytes(gzip.compress(midi(note(60, 480))))
+    assert read_midi(tmp_path / "a.mid.gz").name == "a"
+
+
+@pytest.mark.parametrize(
+    ("data", "cure"),
+    [
+        (b"\n<!DOCTYPE html><html>", "it is a web page in place of the file: download"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "run git lfs pull"),
+        (b"RIFF\x10\0\0\0WAVEfmt ", "it is a recording of sound, .* transcribe it"),
+        (b"ID3\x03\0", "transcribe it"),
+        (b"\0\0\0\x20ftypM4A ", "transcribe it"),
+        (b"Rar!\x1a\x07", "it is an archive: unpack it"),
+        (b"MUS\x1a\0\0", "convert it to MIDI"),
+        (b"FORM\0\0\0\x0eXDIRINFO", "convert it to MIDI"),
+        (b"hello", r"no MIDI header \(MThd\) at its beginning: export it"),
+    ],
+)
+def test_other_files_under_the_names_of_songs_are_called_what_they_are(data: bytes, cure: str):
+    with pytest.raises(RejectedFile, match=cure) as caught:
+        midi_bytes(data, LIMITS)
+    assert caught.value.reason == "not-midi"
 
 
 @pytest.mark.parametrize("off_by", [1, 4, 20, 2**31])
