@@ -217,7 +217,7 @@ class Events:
     @property
     def has_beats(self) -> bool:
         """False for times in frames without a tempo: no one says where the beats are."""
-        return self.division < IN_FRAMES or bool(self.metas(TEMPO))
+        return self.division < IN_FRAMES or len(tempi(self)[0]) > 0
 
     @cached_property
     def kind(self) -> np.ndarray:
@@ -301,7 +301,7 @@ def _in_beats(events: Events) -> Events:
     seconds = events.tick / (frames * ticks)
     at, microseconds = tempi(events)
     begins = np.append(0, at / (frames * ticks))
-    pace = np.append(DEFAULT_BPM / 60, 1e6 / np.maximum(microseconds, 1))  # 0 is refused later
+    pace = np.append(DEFAULT_BPM / 60, 1e6 / microseconds)
     beats = np.append(0, np.cumsum(np.diff(begins) * pace[:-1]))
     piece = np.searchsorted(begins, seconds, side="right") - 1
     at_beats = beats[piece] + (seconds - begins[piece]) * pace[piece]
@@ -511,11 +511,15 @@ def check_events(events: Events) -> None:
 
 
 def tempi(events: Events) -> tuple[np.ndarray, np.ndarray]:
-    """Return tick and microseconds a beat of each tempo, in order of time; 3 bytes are needed."""
+    """Return tick and microseconds a beat of each tempo, in order of time.
+
+    3 bytes are needed; 0 microseconds, which nobody can play, are left out, as in other readers.
+    """
     found = events.by_time(events.metas(TEMPO))
     found = found[events.byte(1, found) >= 3]
     high, middle, low = (events.byte(number, found).astype(np.int64) for number in (2, 3, 4))
-    return events.tick[found], high << 16 | middle << 8 | low
+    microseconds = high << 16 | middle << 8 | low
+    return events.tick[found][microseconds > 0], microseconds[microseconds > 0]
 
 
 def signatures(events: Events) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

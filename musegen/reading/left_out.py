@@ -17,13 +17,14 @@ class LeftOut:
 
     notes: those that no track claims, that are out of the pitch range or in no kept bar. doubling:
     those that start with a longer one on their track and pitch. bars: those in another metre.
-    pickup_beats: the quarter notes of a pickup.
+    pickup_beats: the quarter notes of a pickup. tempi: those of 0, or of no length.
     """
 
     notes: int = 0
     doubling: int = 0
     bars: int = 0
     pickup_beats: float = 0.0
+    tempi: int = 0
 
     def remarks(self, silent: Sequence[str]) -> list[str]:
         """Say what of a file is not in the song; nothing where all of it is.
@@ -33,6 +34,7 @@ class LeftOut:
         parts = (
             (self.pickup_beats, f"a pickup of {counted(self.pickup_beats, 'quarter note')}"),
             (self.bars, f"{counted(self.bars, 'bar')} in another metre"),
+            (self.tempi, counted(self.tempi, "unplayable tempo")),
             (self.notes, counted(self.notes, "note")),
         )
         lost = [said for count, said in parts if count]

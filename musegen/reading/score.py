@@ -109,6 +109,7 @@ class Score:
                 doubling=len(quantised) - len(notes),
                 bars=bars.skipped,
                 pickup_beats=bars.pickup_beats,
+                tempi=self.tempi.left_out,
             ),
             counting=Counting(
                 has_beats=self.events.has_beats,
@@ -141,7 +142,7 @@ class Score:
             tracks=played,
             name=name,
             controls=messages.controls(self.parts),
-            remarks=tuple(claims.by_names),
+            remarks=(*LeftOut(tempi=self.tempi.left_out).remarks([]), *claims.by_names),
         )
 
     def _check_cells(self, notes: Notes) -> None:

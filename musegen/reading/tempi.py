@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.data.sources import RejectedFile
-from musegen.files.smf import DEFAULT_BPM, EXPORT, Events, tempi
+from musegen.files.smf import DEFAULT_BPM, TEMPO, Events, tempi
 from musegen.roll import differ
 
 
@@ -13,20 +12,20 @@ from musegen.roll import differ
 class Tempi:
     """The tempi of a file: the ticks `at` which one begins, and the seconds of its beats.
 
-    Before the first one it is `DEFAULT_BPM`, by the standard.
+    Before the first one it is `DEFAULT_BPM`, by the standard. left_out: how many nobody can play.
     """
 
     at: np.ndarray
     seconds_per_beat: np.ndarray
     ticks_per_beat: int
+    left_out: int = 0
 
     @classmethod
     def of(cls, events: Events) -> "Tempi":
-        """Find the tempi of a file; `RejectedFile` for one without end."""
+        """Find the tempi of a file."""
         at, microseconds = tempi(events)
-        if (microseconds <= 0).any():
-            raise RejectedFile("tempo", f"a tempo of 0 microseconds a beat: {EXPORT}")
-        return cls(at, microseconds / 1e6, events.ticks_per_beat)
+        left_out = len(events.metas(TEMPO)) - len(at)
+        return cls(at, microseconds / 1e6, events.ticks_per_beat, left_out)
 
     def of_bars(self, starts: np.ndarray, quarters: float) -> np.ndarray:
         """Return the mean tempo of each bar in beats a minute, weighted by time.
