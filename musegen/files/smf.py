@@ -138,7 +138,7 @@ def _is_score(data: bytes) -> bool:
     head = data[:SEARCHED_BYTES]
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         head = head.decode("utf-16", "ignore").encode("utf-8", "ignore")
-    return data.startswith(b"PK\x03\x04") or b"<score-partwise" in head
+    return data.startswith(b"PK\x03\x04") or b"<score-" in head
 
 
 def _tracks(data: bytes, at: int) -> Iterator[bytes]:

@@ -21,9 +21,30 @@ def without_cues(root: Element) -> Element:
             if note.find("chord") is not None or note.find("duration") is None:
                 measure.remove(note)
                 continue
-            kept = [one for one in note if one.tag in ("duration", "voice", "staff")]
-            note[:] = [Element("rest"), *kept]
+            make_rest(note)
     return root
+
+
+def make_rest(note: Element) -> None:
+    """Make a note silent, as long as it was."""
+    kept = [one for one in note if one.tag in ("duration", "voice", "staff")]
+    note[:] = [Element("rest"), *kept]
+
+
+def by_parts(root: Element) -> Element:
+    """Return a score whose measures hold parts, `score-timewise`, as one whose parts hold
+    measures."""
+    if root.tag != "score-timewise":
+        return root
+    score = Element("score-partwise", root.attrib)
+    score.extend(one for one in root if one.tag != "measure")
+    names = [head.attrib["id"] for head in root.findall("part-list/score-part")]
+    parts = {name: SubElement(score, "part", id=name) for name in names}
+    for measure in root.findall("measure"):
+        of_parts = {one.get("id"): one for one in measure.findall("part")}
+        for name, part in parts.items():
+            SubElement(part, "measure", measure.attrib).extend(of_parts.get(name, ()))
+    return score
 
 
 def of_equal_lengths(root: Element) -> Element:

@@ -19,7 +19,8 @@ from core.data.workers import Failure, map_in_processes
 from musegen.files.parts import CHANNELS
 from musegen.files.smf import with_ports
 from musegen.notation.drums import is_kit, with_pitches
-from musegen.notation.measures import of_equal_lengths, without_cues
+from musegen.notation.instruments import by_programs
+from musegen.notation.measures import by_parts, of_equal_lengths, without_cues
 
 PACKED = b"PK"
 CONTAINER = "META-INF/container.xml"
@@ -52,7 +53,7 @@ def to_midi(data: bytes, limits: Limits) -> bytes:
     """Return a score as a MIDI file; raise `RejectedFile` if it is none."""
     text = _unpacked(data, limits) if data.startswith(PACKED) else data
     try:
-        root = _tree(text)
+        root = by_parts(_tree(text))
     except BROKEN as error:
         raise RejectedFile("unreadable", f"no whole MusicXML: {error}") from error
     try:
@@ -63,7 +64,7 @@ def to_midi(data: bytes, limits: Limits) -> bytes:
     try:
         heads = root.findall("part-list/score-part")
         kits = {head.attrib["id"] for head in heads if is_kit(root, head)}
-        sounding = of_equal_lengths(without_cues(with_pitches(root)))
+        sounding = of_equal_lengths(by_programs(without_cues(with_pitches(root)), kits))
         whole = ElementTree.tostring(sounding, encoding="unicode")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of instruments that music21 does not know

@@ -1,0 +1,92 @@
+"""Players of MusicXML who change their instruments: a part for each program that one plays."""
+
+from collections.abc import Container, Iterator, Sequence
+from copy import deepcopy
+from xml.etree.ElementTree import Element, SubElement
+
+from musegen.notation.measures import make_rest
+
+Sound = tuple[str, str]
+"""The program of a note, from 1 as in scores, and ""; else "" and the id of its instrument."""
+
+
+def by_programs(root: Element, kits: Container[str]) -> Element:
+    """Divide parts in place whose notes have several programs; return the score.
+
+    A note has the program of its instrument, which a `sound` may change on the way; music21 knows
+    one of each part. `kits`: the ids of the parts that are drums, which stay.
+    """
+    for head in root.findall("part-list/score-part"):
+        name = head.attrib["id"]
+        part = root.find(f"part[@id='{name}']")
+        if part is None or name in kits:
+            continue
+        sounds = list(_sounds(head, part))
+        others = [one for one in dict.fromkeys(sounds) if one != sounds[0]]
+        copies = [(one, deepcopy(head), deepcopy(part)) for one in others]
+        for number, (_, new_head, new_part) in enumerate(copies, 2):
+            new_head.attrib["id"] = new_part.attrib["id"] = f"{name}-{number}"
+            root.find("part-list").append(new_head)  # pyright: ignore[reportOptionalMemberAccess]
+            root.append(new_part)
+        for one, own_head, own_part in [(sounds[0], head, part), *copies] if sounds else []:
+            _play(own_head, one)
+            if copies:
+                _keep(own_part, [sound == one for sound in sounds])
+    return root
+
+
+def _sounds(head: Element, part: Element) -> Iterator[Sound]:
+    """Yield the sound of each note of a part, in the order of the score."""
+    numbers = head.findall("midi-instrument")
+    programs = {one.attrib["id"]: one.findtext("midi-program", "").strip() for one in numbers}
+    instruments = [one.attrib["id"] for one in head.findall("score-instrument")]
+    playing = next(iter([*instruments, *programs]), "")
+    for one in part.iter():
+        if one.tag == "sound":
+            for change in one.findall("instrument-change"):
+                playing = change.attrib["id"]
+            for change in one.findall("midi-instrument"):
+                named = change.findtext("midi-program", "").strip()
+                programs[change.attrib["id"]] = named or programs.get(change.attrib["id"], "")
+        elif one.tag == "note":
+            named = one.find("instrument")
+            instrument = playing if named is None else named.attrib["id"]
+            program = programs.get(instrument, "")
+            yield (program, "") if program else ("", instrument)
+
+
+def _play(head: Element, sound: Sound) -> None:
+    """Give a part one program, or the name of its instrument where that is all there is."""
+    program, instrument = sound
+    own = [one.attrib["id"] for one in head.findall("score-instrument")] or [head.attrib["id"]]
+    numbers = head.findall("midi-instrument")
+    named = head.find(f"score-instrument[@id='{instrument}']/instrument-name")
+    title = head.find("part-name")
+    if program:
+        one = numbers[0] if numbers else SubElement(head, "midi-instrument", id=own[0])
+        number = one.find("midi-program")
+        (SubElement(one, "midi-program") if number is None else number).text = program
+    elif len(own) > 1 and named is not None and title is not None:
+        title.text = named.text
+    for one in numbers[1:] if program else numbers:
+        head.remove(one)
+
+
+def _keep(part: Element, stays: Sequence[bool]) -> None:
+    """Make those notes of a part rests, in place, that another one plays."""
+    mine = iter(stays)
+    for measure in part.findall("measure"):
+        rest: Element | None = None  # in the place of a chord's first note
+        for note in measure.findall("note"):
+            chord = note.find("chord")
+            rest = None if chord is None else rest
+            if next(mine):
+                if chord is not None and rest is not None:
+                    measure.remove(rest)
+                    note.remove(chord)
+                    rest = None
+            elif chord is not None or note.find("duration") is None:
+                measure.remove(note)
+            else:
+                make_rest(note)
+                rest = note

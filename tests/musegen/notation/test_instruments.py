@@ -1,0 +1,86 @@
+"""Players who change their instruments, and scores that are written bar by bar."""
+
+import pytest
+
+pytest.importorskip("music21")
+
+from musegen.files.midi import read_performance
+
+FOUR_FOUR = (
+    "<attributes><divisions>1</divisions><time><beats>4</beats><beat-type>4</beat-type></time>"
+    "</attributes>"
+)
+FLUTE = "<midi-instrument id='P1-I1'><midi-program>74</midi-program></midi-instrument>"
+CLARINET = "<midi-instrument id='P1-I2'><midi-program>72</midi-program></midi-instrument>"
+
+
+def note(letter: str, of: str = "", before: str = "", after: str = "") -> str:
+    """A whole note; `of`: the number of its instrument."""
+    named = f"<instrument id='P1-I{of}'/>" if of else ""
+    pitch = f"<pitch><step>{letter}</step><octave>5</octave></pitch>"
+    return f"<note>{before}{pitch}<duration>4</duration>{after}{named}</note>"
+
+
+def score(*measures: str, numbers: str = FLUTE + CLARINET, name: str = "Reeds") -> bytes:
+    instruments = "".join(
+        f"<score-instrument id='P1-I{n}'><instrument-name>{one}</instrument-name>"
+        "</score-instrument>"
+        for n, one in enumerate(("Flute", "Clarinet"), 1)
+    )
+    head = f"<score-part id='P1'><part-name>{name}</part-name>{instruments}{numbers}</score-part>"
+    first, *others = measures
+    bars = "".join(f"<measure>{one}</measure>" for one in (FOUR_FOUR + first, *others))
+    part = f"<part id='P1'>{bars}</part>"
+    return f"<score-partwise><part-list>{head}</part-list>{part}</score-partwise>".encode()
+
+
+def played(data: bytes) -> list[tuple[float, int, int]]:
+    """(second, pitch, program) of each note, at two seconds a bar."""
+    found = read_performance(data)
+    programs = [found.tracks[n].program for n in found.track.tolist()]
+    return sorted(zip(found.start.tolist(), found.pitch.tolist(), programs, strict=True))
+
+
+def test_a_player_changes_the_instrument_and_back():
+    changing = score(note("C", "1"), note("D", "2"), note("E", "1"))
+    assert played(changing) == [(0, 72, 73), (2, 74, 71), (4, 76, 73)]
+
+
+def test_notes_of_one_chord_and_one_bar_have_several_instruments():
+    chord = note("C", "1") + note("E", "2", before="<chord/>") + note("G", "2", before="<chord/>")
+    second = note("C", "1", after="<voice>1</voice>") + "<backup><duration>4</duration></backup>"
+    voices = second + note("A", "2", after="<voice>2</voice>")
+    assert played(score(chord, voices, note("D", "2"))) == [
+        *((0, 72, 73), (0, 76, 71), (0, 79, 71)),
+        *((2, 72, 73), (2, 81, 71), (4, 74, 71)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "program"),
+    [
+        (
+            "<sound><midi-instrument id='P1-I1'><midi-program>46</midi-program></midi-instrument>",
+            45,
+        ),
+        ("<sound><instrument-change id='P1-I2'/>", 71),
+    ],
+)
+def test_a_direction_changes_the_sound_of_the_notes_after_it(change: str, program: int):
+    words = f"<direction><direction-type><words>pizz.</words></direction-type>{change}</sound>"
+    changed = score(note("C"), f"{words}</direction>" + note("D"), f"{change}</sound>" + note("E"))
+    assert played(changed) == [(0, 72, 73), (2, 74, program), (4, 76, program)]
+    at_once = score(f"{change}</sound>" + note("C"), note("D"))
+    assert played(at_once) == [(0, 72, program), (2, 74, program)]
+
+
+def test_instruments_without_numbers_have_those_of_their_names():
+    assert played(score(note("C", "1"), note("D", "2"), numbers="")) == [(0, 72, 73), (2, 74, 71)]
+
+
+def test_a_score_that_is_written_bar_by_bar_is_the_same():
+    by_part = score(note("C", "1"), note("D", "2"))
+    by_bar = by_part.replace(b"score-partwise", b"score-timewise").replace(b"</part>", b"")
+    by_bar = by_bar.replace(b"<part id='P1'>", b"").replace(b"</measure>", b"</part></measure>")
+    by_bar = by_bar.replace(b"<measure>", b"<measure><part id='P1'>")
+    assert played(by_bar) == played(by_part) == [(0, 72, 73), (2, 74, 71)]
