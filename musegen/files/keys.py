@@ -43,11 +43,27 @@ def keys_of(events: Events) -> tuple[Numbers, Numbers]:
     if len(hanging):
         track = events.track[_numbers(hanging)]
         last = np.searchsorted(events.track, track, side="right") - 1
-        end[_numbers(hanging)] = np.minimum(last, _next(hanging, up))
+        own = np.minimum(last, _next(hanging, up))
+        end[_numbers(hanging)] = _sooner(events, own, _released(events, hanging, up))
     down = np.flatnonzero(end >= 0)
     silent = silenced(events, down, SOUNDS_OFF + NOTES_OFF)
-    is_before = (silent >= 0) & (events.tick[silent] < events.tick[end[down]])
-    return down, np.where(is_before, silent, end[down])
+    return down, _sooner(events, end[down], silent)
+
+
+def _sooner(events: Events, ends: Numbers, others: Numbers) -> Numbers:
+    """Return those of other events, where there are, that come before the ends, else the ends."""
+    return np.where((others >= 0) & (events.tick[others] < events.tick[ends]), others, ends)
+
+
+def _released(
+    events: Events, hanging: Int[np.ndarray, " down"], up: Int[np.ndarray, " up"]
+) -> Numbers:
+    """Return at which event of any track the key of each note goes up on its channel, else -1."""
+    numbers, ends = _numbers(hanging), _numbers(up)
+    mine, theirs = (
+        channels(events, of) << 7 | np.minimum(events.byte(0, of), 0x7F) for of in (numbers, ends)
+    )
+    return _following(events, ends, theirs, numbers, mine)
 
 
 def silenced(events: Events, notes: Numbers, kinds: tuple[int, ...]) -> Numbers:

@@ -43,6 +43,9 @@ from musegen.tracks import LAKH, Track
 TICKS_PER_BEAT = 480
 """The resolution of written files: a multiple of 4, 12 and 24 steps a beat."""
 
+MELODIC = CHANNELS - 1
+"""The channels of a port that are not of drums, which pretty_midi gives to tracks in turn."""
+
 SLOWEST_BPM, FASTEST_BPM = 4.0, 6e7
 """The tempi that 24 bits of microseconds a beat can hold, one microsecond at least."""
 
@@ -123,7 +126,7 @@ def write_midi(
 
     All tracks end where the roll does, and an event that others pass over says so to `read_midi`,
     which else counts bars up to the last note. From the 16th track on, tracks have ports of their
-    own (FF 21), so that each plays its own program.
+    own (FF 21), so that each plays its own program; so have drums of other kits or controls.
     """
     import pretty_midi
 
@@ -136,7 +139,7 @@ def write_midi(
     seconds = midi._PrettyMIDI__tick_to_time  # pyright: ignore[reportAttributeAccessIssue]
     signature = pretty_midi.TimeSignature(grid.beats_per_bar, grid.beat_unit, 0.0)
     midi.time_signature_changes.append(signature)
-    layer = roll.in_layers()
+    layer, ports, kits = roll.in_layers(), list[int](), dict[str, int]()
     for number in range(len(roll.tracks)) if tracks is None else tracks:
         if whole("a track", number, 0) >= len(roll.tracks):
             raise ConfigError(f"a track is 0 to {len(roll.tracks) - 1}, not {number}")
@@ -147,11 +150,14 @@ def write_midi(
             if controls:
                 mine = replace(controls, at=_ticks_of(controls.at, grid))
                 send(mine, instrument, seconds)
+            kit = f"{track.program} {controls!r}"
+            own = kits.setdefault(kit, len(kits)) if track.is_drum else len(ports) // MELODIC
+            ports.append(own)
             midi.instruments.append(instrument)
     midi.write(stream := BytesIO())
     as_long = ending_at(stream.getvalue(), roll.bars * bar_ticks)
     described = with_metas(as_long, _metas(roll, bar_ticks))
-    write_whole(path, with_ports(described, CHANNELS - 1))
+    write_whole(path, with_ports(described, ports))
 
 
 def _channels_of(

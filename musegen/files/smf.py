@@ -9,7 +9,7 @@ import re
 import struct
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -557,17 +557,15 @@ def ending_at(midi: bytes, tick: int) -> bytes:
     return midi[:HEADER_BYTES] + b"".join(tracks)
 
 
-def with_ports(midi: bytes, of_one_port: int) -> bytes:
-    """Return the file with tracks 1, 2, ... on successive ports, so many on one; the first alone
-    if they are no more."""
-    chunks = list(_chunks(midi))
-    if len(chunks) <= 1 + of_one_port:
+def with_ports(midi: bytes, ports: Sequence[int]) -> bytes:
+    """Return the file with tracks 1, 2, ... on these ports; the same file where all are 0."""
+    if not any(ports):
         return midi
-    tracks = [midi[begin:end] for begin, end in chunks]
-    for number in range(1, len(tracks)):
-        port = (number - 1) // of_one_port
-        tracks[number] = bytes([0, META, PORT, 1, port]) + tracks[number]
-    return midi[:HEADER_BYTES] + b"".join(_chunk(track) for track in tracks)
+    first, *others = [midi[begin:end] for begin, end in _chunks(midi)]
+    at_ports = [
+        bytes([0, META, PORT, 1, port]) + track for port, track in zip(ports, others, strict=True)
+    ]
+    return midi[:HEADER_BYTES] + b"".join(map(_chunk, [first, *at_ports]))
 
 
 def with_metas(midi: bytes, metas: Iterable[tuple[int, int, bytes]]) -> bytes:

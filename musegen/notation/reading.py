@@ -173,7 +173,8 @@ def _played(score: Any, kits: Container[str]) -> bytes:
         file.tracks.append(_track([*begin, *_strokes(part, channel)]))
     stream = io.BytesIO()
     file.save(file=stream)
-    return with_ports(stream.getvalue(), CHANNELS - 1)
+    ports = [number // (CHANNELS - 1) for number in range(len(score.parts))]
+    return with_ports(stream.getvalue(), ports)
 
 
 def _program(part: Any, is_sung: bool) -> int:

@@ -86,6 +86,14 @@ def test_a_reset_silences_the_channels_of_its_port():
     assert found == [(0, 30), (0, 30), (0, 70)]
 
 
+def test_a_note_without_an_end_ends_with_its_key_in_another_track_of_its_channel():
+    """As in files whose notes were parted from their ends; notes with ends keep them."""
+    struck = down(60) + down(62, 5) + meta(1, b"", after=90)
+    assert pairs(struck, up(60, 20) + up(62, 9, channel=1)) == [(0, 20), (5, 95)]
+    assert pairs(note(60, 50), up(60, 20)) == [(0, 50)]
+    assert pairs(struck, meta(0x21, b"\1") + up(60, 20)) == [(0, 95), (5, 95)]
+
+
 def test_notes_are_in_the_order_of_their_starts_in_each_track():
     chord = down(67) + down(60) + up(60, 5) + up(67, 1) + note(64, 2)
     assert pairs(chord, note(50, 3)) == [(0, 6), (0, 5), (6, 8), (0, 3)]

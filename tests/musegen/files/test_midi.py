@@ -16,6 +16,7 @@ from note_rows import notes, rows
 
 from core.data.sources import RejectedFile
 from core.errors import ConfigError
+from musegen.controls import STILL
 from musegen.files.keys import keys_of
 from musegen.files.midi import origin_of, read_midi, write_midi
 from musegen.files.parts import parts_of
@@ -293,6 +294,25 @@ def test_twenty_programs_are_written_on_ports_and_read_back(drums: set[int]):
         (t.name, t.program) for t in tracks if not t.is_drum
     ]
     assert len({(p.port, p.channel) for p in parts if not p.is_drum}) == 20 - len(drums)
+
+
+def test_two_drum_kits_are_written_on_ports_and_read_back():
+    """Channel 10 of one port has one kit, one volume and one bend."""
+    tracks = tuple(
+        Track(name=f"T{n}", program=program, is_drum=n < 3, name_pattern=f"^T{n}$")
+        for n, program in enumerate((0, 25, 0, 33))
+    )
+    played = notes(*((n, 0, 20 + n, 1, 30 + n) for n in range(4)))
+    roll, stream = Roll.of(played, tracks, Grid(), np.array([90.0])), io.BytesIO()
+    write_midi(roll, stream)
+    assert rows(read_midi(stream.getvalue(), tracks).notes) == rows(played)
+    events = scan(stream.getvalue())
+    _, parts = parts_of(events, keys_of(events)[0])
+    assert [(p.program, p.port) for p in parts] == [(0, 0), (25, 1), (0, 0), (33, 0)]
+    quiet = replace(STILL, volume=np.array([40]))
+    write_midi(replace(roll, controls=(STILL, STILL, quiet, STILL)), stream := io.BytesIO())
+    found = read_performance(stream.getvalue(), tracks).controls
+    assert [one.volume.tolist() for one in found] == [[100], [100], [40], [100]]
 
 
 def test_fifteen_tracks_need_no_port():

@@ -309,8 +309,9 @@ def test_signatures_need_two_bytes_and_come_in_order_of_time():
     assert denominator.tolist() == [4, 2, 8]
 
 
-def test_tracks_beyond_a_ports_channels_get_ports_of_their_own():
+def test_tracks_get_ports_of_their_own():
     tracks = [name(str(n)) for n in range(5)]
-    assert with_ports(midi(*tracks), 4) == midi(*tracks)
-    at_port = [tracks[0], *(meta(0x21, bytes([n // 3])) + tracks[n + 1] for n in range(4))]
-    assert with_ports(midi(*tracks), 3) == midi(*at_port)
+    assert with_ports(midi(*tracks), [0] * 4) == midi(*tracks)
+    ports = [0, 0, 2, 1]
+    at_ports = [meta(0x21, bytes([n])) + track for n, track in zip(ports, tracks[1:], strict=True)]
+    assert with_ports(midi(*tracks), ports) == midi(tracks[0], *at_ports)
