@@ -140,14 +140,29 @@ LAKH = (
 )
 
 VOICES = tuple(
-    Track(name=name, program=52, name_pattern=f"^{name}$", order=order)
-    for order, name in enumerate(("Soprano", "Alto", "Tenor", "Bass"))
+    Track(name=name, program=52, name_pattern=f"^({names})\\.?$", order=order)
+    for order, (name, names) in enumerate(
+        (
+            ("Soprano", "sopran[oei]?s?|s"),
+            ("Alto", "alt[oi]?s?|a"),
+            ("Tenor", "t[eé]nor[ei]?s?|t"),
+            ("Bass", "bass[oie]?|basses|b"),
+        )
+    )
 )
 
+VIOLIN = r"(violin[eois]?|violon|geige|vln?\.?)"
+"""Names of violins, and their abbreviation."""
+
 QUARTET = tuple(
-    Track(name=name, program=program, name_pattern=f"^{name}$", order=order)
-    for order, (name, program) in enumerate(
-        (("Violin 1", 40), ("Violin 2", 40), ("Viola", 41), ("Cello", 42))
+    Track(name=name, program=program, name_pattern=f"^({names})\\.?$", order=order)
+    for order, (name, program, names) in enumerate(
+        (
+            ("Violin 1", 40, rf"{VIOLIN} *(1|i)|(1\.|1st|i\.?|first|erste) *{VIOLIN}"),
+            ("Violin 2", 40, rf"{VIOLIN} *(2|ii)|(2\.|2nd|ii\.?|second|zweite) *{VIOLIN}"),
+            ("Viola", 41, "viola|bratsche|alto|vla|va"),
+            ("Cello", 42, "(violon)?cell[oi]|violoncelle|vlc|vc"),
+        )
     )
 )
 
@@ -218,12 +233,17 @@ PROGRAMS_OF_NAMES = {
     re.compile(words, re.IGNORECASE): program
     for words, program in (
         (
-            r"bass(?!oon)|\bbaixo\b|\bbajo\b|\b\u0431\u0430\u0441\b|контрабас|ベース|贝斯|貝斯|베이스",
+            r"bass(?!oon)|baß|\bbasa?\b|\bbaixo\b|\bbajo\b|\b\u0431\u0430\u0441\b|контрабас|μπάσο|"
+            r"\b\u05d1\u05e1\b|เบส|ベース|贝斯|貝斯|베이스",
             33,
         ),
-        ("guitar|gitarr|gitara|chitarra|kitara|гитар|ギター|吉他|기타", 24),
         (
-            "string|streicher|violin|viola|cello|cuerdas|cordas|cordes|strijkers|stråk|струн|скрипк|"
+            "guitar|git[aá]r|chitarra|kitara|violão|гитар|κιθάρα|גיטרה|กีตาร์|ギター|吉他|기타",
+            24,
+        ),
+        (
+            r"string|streicher|geige|bratsche|violin|violon|viola|cello|cuerdas|cordas|cordes|\barchi\b|"
+            "strijkers|stråk|stryk|smyczk|smyčc|струн|скрипк|έγχορδα|"
             "ストリングス|バイオリン|弦乐|弦樂|小提琴|현악",
             48,
         ),
@@ -234,7 +254,7 @@ PROGRAMS_OF_NAMES = {
     )
 }
 """Words in names of parts, and the program of the instrument that they name; those in escapes are
-Russian for bass."""
+Russian and Hebrew for bass."""
 
 OTHER_THAN_PIANO = re.compile(
     "|".join([DRUM_NAMES.pattern, "melody", *(words.pattern for words in PROGRAMS_OF_NAMES)]),
@@ -243,7 +263,7 @@ OTHER_THAN_PIANO = re.compile(
 """Words in names of parts that are not a pianist's."""
 
 HANDS_OR_VOICES = re.compile(
-    r"\bhand|\bleft\b|\bright\b|treble|clef|staff|soprano|\b(alto|tenor)\b(?! sax)",
+    r"\bhand|\bleft\b|\bright\b|treble|clef|staff|sopran|\b(alto?|tenor)\b(?! sax)",
     re.IGNORECASE,
 )
 """Words in names of parts beside which a bass is a staff of a piano, or a singer."""

@@ -19,6 +19,7 @@ from musegen.tracks import (
     bass_track,
     by_names,
     lowest_track,
+    proposed,
     track_list,
 )
 
@@ -100,6 +101,13 @@ def test_parts_with_names_alone_are_what_their_names_say():
 def test_names_in_other_languages_say_the_instrument():
     bass, guitar, strings = (part(n, one) for n, one in enumerate(("Baixo", "Гитара", "弦乐")))
     assert said(bass, guitar, strings) == [(33, False), (24, False), (48, False)]
+    for words, program in (
+        (("Baß", "Bas", "Basa", "μπάσο", "\u05d1\u05e1", "เบส"), 33),
+        (("Gitar", "Gitár", "Violão", "κιθάρα"), 24),
+        (("Archi", "Geigen", "Violons", "Stryk", "Smyczki"), 48),
+    ):
+        for one in words:
+            assert said(part(0, one), part(1, "Keys"))[0] == (program, False), one
     old_chinese = Part(0, "ÇåÏÒ", 0, is_drum=False, readings=("贝斯", "ｱｴﾋｹ"))
     assert said(old_chinese, part(1, "Keys")) == [(33, False), (0, False)]
 
@@ -109,6 +117,8 @@ def test_names_that_say_nothing_of_an_instrument_change_no_part():
     for names in (
         ("Treble", "Bass"),
         ("Soprano", "Bass"),
+        ("Sopran", "Alt", "Bass"),
+        ("Archie", "Basil"),
         ("Lead me home",),
         ("Percy Grainger",),
         ("The Little Drummer Boy",),
@@ -237,3 +247,31 @@ def test_the_lowest_track_is_the_bass_or_the_only_melodic_one():
     assert lowest_track((Track(name="bass"), lead)) == 0
     assert (lowest_track((lead, drums)), lowest_track((drums, lead))) == (0, 1)
     assert lowest_track((drums,)) == lowest_track(()) == -1
+
+
+@pytest.mark.parametrize(
+    ("tracks", "names"),
+    [
+        (VOICES, ("Soprano", "Alto", "Tenor", "Bass")),
+        (VOICES, ("Sopran", "Alt", "Tenor", "Bass")),
+        (VOICES, ("S.", "A.", "T.", "B.")),
+        (QUARTET, ("Violin 1", "Violin 2", "Viola", "Cello")),
+        (QUARTET, ("Violino I", "Violino II", "Viola", "Violoncello")),
+        (QUARTET, ("Vln. 1", "Vln. 2", "Vla.", "Vc.")),
+        (QUARTET, ("1. Violine", "2. Violine", "Bratsche", "Violoncello")),
+        (QUARTET, ("1st Violin", "2nd Violin", "Viola", "Violoncello")),
+        (QUARTET, ("Violini I", "Violini II", "Viola", "Cello")),
+    ],
+)
+def test_voices_and_strings_are_known_by_their_names_in_any_order(
+    tracks: tuple[Track, ...], names: tuple[str, ...]
+):
+    """A score may be written from the lowest part up; `prepare` proposes the list as well."""
+    written = [part(n, one) for n, one in enumerate(reversed(names))]
+    assert assign(written, tracks) == [3, 2, 1, 0]
+    assert proposed(written) == ("voices" if tracks == VOICES else "quartet")
+
+
+def test_parts_of_equal_names_are_in_the_order_of_the_score():
+    names = ("Violin", "Violin", "Viola", "Cello")
+    assert assign([part(n, one) for n, one in enumerate(names)], QUARTET) == [0, 1, 2, 3]
