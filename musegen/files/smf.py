@@ -42,6 +42,9 @@ FOREIGN = {
     re.compile(
         rb"Rar!|7z\xbc\xaf|BZh|\xfd7zXZ"
     ): "an archive: unpack it, and give the song itself",
+    re.compile(rb".{,200}<museScore|\s*X: ?\d+\s", re.DOTALL): (
+        "a score of MuseScore or in ABC notation: export it as MusicXML or MIDI"
+    ),
     re.compile(rb"MUS\x1a|FORM.{4}X(DIR|MID)|CAKEWALK|HMI", re.DOTALL): (
         "in the format of a game or of one sequencer: convert it to MIDI"
     ),

@@ -10,6 +10,9 @@ from fractions import Fraction
 from itertools import zip_longest
 from xml.etree.ElementTree import Element, SubElement
 
+STEPS, HALF_STEPS = 7, 12
+"""Those of an octave."""
+
 TIMED = ("note", "backup", "forward")
 """The elements that move the place in a measure."""
 
@@ -29,6 +32,17 @@ def make_rest(note: Element) -> None:
     """Make a note silent, as long as it was."""
     kept = [one for one in note if one.tag in ("duration", "voice", "staff")]
     note[:] = [Element("rest"), *kept]
+
+
+def with_steps(root: Element) -> Element:
+    """Give each transposition in place the steps of the staff that it may leave out, for which
+    music21 looks; return the score."""
+    for one in root.iterfind("part/measure/attributes/transpose"):
+        if one.find("diatonic") is None:
+            steps, halves = Element("diatonic"), float(one.findtext("chromatic", "0"))
+            steps.text = str(round(halves * STEPS / HALF_STEPS))
+            one.insert(0, steps)
+    return root
 
 
 def by_parts(root: Element) -> Element:

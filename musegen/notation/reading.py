@@ -20,7 +20,7 @@ from musegen.files.parts import CHANNELS
 from musegen.files.smf import with_ports
 from musegen.notation.drums import is_kit, with_pitches
 from musegen.notation.instruments import by_programs
-from musegen.notation.measures import by_parts, of_equal_lengths, without_cues
+from musegen.notation.measures import by_parts, of_equal_lengths, with_steps, without_cues
 
 PACKED = b"PK"
 CONTAINER = "META-INF/container.xml"
@@ -53,7 +53,7 @@ def to_midi(data: bytes, limits: Limits) -> bytes:
     """Return a score as a MIDI file; raise `RejectedFile` if it is none."""
     text = _unpacked(data, limits) if data.startswith(PACKED) else data
     try:
-        root = by_parts(_tree(text))
+        root = with_steps(by_parts(_tree(text)))
     except BROKEN as error:
         raise RejectedFile("unreadable", f"no whole MusicXML: {error}") from error
     try:
@@ -94,14 +94,17 @@ def _attempt(data: bytes, limits: Limits) -> bytes | Failure:
 
 
 def _tree(text: bytes) -> ElementTree.Element:
-    """Parse XML of any encoding; raise `RejectedFile` where it declares entities.
+    """Parse XML of any encoding, without namespaces; `RejectedFile` where it declares entities.
 
     A few lines of them can stand for gigabytes.
     """
     parser = expat.ParserCreate()
     parser.EntityDeclHandler = _refuse_entity
     parser.Parse(text, True)
-    return ElementTree.fromstring(text)
+    root = ElementTree.fromstring(text)
+    for one in root.iter():
+        one.tag = one.tag.rpartition("}")[2]
+    return root
 
 
 def _refuse_entity(*declared: Any) -> None:
@@ -128,7 +131,7 @@ def _notes_entry(archive: zipfile.ZipFile) -> str:
     entries, named = archive.namelist(), list[str]()
     if CONTAINER in entries:
         container = _tree(archive.read(CONTAINER))
-        named = [one.get("full-path", "") for one in container.findall(".//{*}rootfile")]
+        named = [one.get("full-path", "") for one in container.iter("rootfile")]
     scores = [
         name
         for name in entries

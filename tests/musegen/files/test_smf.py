@@ -112,6 +112,8 @@ def test_what_gzip_has_packed_is_read(tmp_path: Path):
         (b"Rar!\x1a\x07", "it is an archive: unpack it"),
         (b"MUS\x1a\0\0", "convert it to MIDI"),
         (b"FORM\0\0\0\x0eXDIRINFO", "convert it to MIDI"),
+        (b"<?xml version='1.0'?>\n<museScore version='4'>", "a score of MuseScore .* export it"),
+        (b"X:1\nT:Tune\nK:C\n", "in ABC notation: export it as MusicXML or MIDI"),
         (b"hello", r"no MIDI header \(MThd\) at its beginning: export it"),
     ],
 )

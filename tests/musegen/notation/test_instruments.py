@@ -1,4 +1,4 @@
-"""Players who change their instruments, and scores that are written bar by bar."""
+"""Players who change their instruments, those who transpose, and scores of rarer forms."""
 
 import pytest
 
@@ -84,3 +84,19 @@ def test_a_score_that_is_written_bar_by_bar_is_the_same():
     by_bar = by_bar.replace(b"<part id='P1'>", b"").replace(b"</measure>", b"</part></measure>")
     by_bar = by_bar.replace(b"<measure>", b"<measure><part id='P1'>")
     assert played(by_bar) == played(by_part) == [(0, 72, 73), (2, 74, 71)]
+
+
+@pytest.mark.parametrize(
+    ("chromatic", "octave", "pitch"), [(0, -1, 60), (-2, 0, 70), (-9, -1, 51)]
+)
+def test_a_transposition_may_leave_out_the_steps_of_the_staff(
+    chromatic: int, octave: int, pitch: int
+):
+    shift = f"<chromatic>{chromatic}</chromatic><octave-change>{octave}</octave-change>"
+    transposing = f"<attributes><transpose>{shift}</transpose></attributes>"
+    assert played(score(transposing + note("C")))[0][1] == pitch
+
+
+def test_a_score_may_name_its_namespace():
+    named = score(note("C")).replace(b"<score-partwise", b"<score-partwise xmlns='urn:scores'")
+    assert played(named) == [(0, 72, 73)]
