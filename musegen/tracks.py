@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Literal
+from unicodedata import normalize
 
 from pydantic import Field, field_validator, model_validator
 
@@ -77,7 +78,8 @@ class Track(Strict):
 
     def has_name(self, part: "Part") -> bool:
         pattern = self.name_pattern
-        return bool(pattern) and part.is_called(re.compile(pattern, re.IGNORECASE))
+        words = re.compile(normalize("NFC", pattern), re.IGNORECASE)
+        return bool(pattern) and part.is_called(words)
 
     @property
     def is_by_position(self) -> bool:
@@ -127,8 +129,13 @@ class Part:
     is_by_name: bool = False
 
     def is_called(self, words: re.Pattern[str]) -> bool:
-        """Return whether the words are found in what its name may say."""
-        return any(words.search(name) for name in (self.name, *self.readings))
+        """Return whether the words are found in what its name may say.
+
+        Marks may be written apart from their letters, as on Macs, and Latin letters wide or kana
+        narrow, as in Japan.
+        """
+        said = [self.name, *self.readings]
+        return any(words.search(name) for one in said for name in (one, normalize("NFKC", one)))
 
 
 LAKH = (

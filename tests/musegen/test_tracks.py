@@ -3,6 +3,8 @@
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Literal
+from unicodedata import normalize
 
 import pytest
 from command import REPOSITORY
@@ -110,6 +112,19 @@ def test_names_in_other_languages_say_the_instrument():
             assert said(part(0, one), part(1, "Keys"))[0] == (program, False), one
     old_chinese = Part(0, "ÇåÏÒ", 0, is_drum=False, readings=("贝斯", "ｱｴﾋｹ"))
     assert said(old_chinese, part(1, "Keys")) == [(33, False), (0, False)]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_are_known_however_their_letters_are_written(form: Literal["NFC", "NFD"]):
+    """Marks apart from their letters, as on Macs; wide Latin letters and narrow kana."""
+    wide = "".join(chr(ord(letter) + 0xFEE0) for letter in "DRUMS")
+    for one in ("Batería", "ドラム", wide, "ﾄﾞﾗﾑ"):
+        assert said(part(0, normalize(form, one)), part(1, "Keys"))[0] == (0, True), one
+    bass = part(0, normalize(form, "ベース"))
+    assert said(bass, part(1, "Keys"))[0] == (33, False)
+    for pattern in ("ベース", normalize("NFD", "ベース")):
+        assert Track(name="Bass", name_pattern=pattern).has_name(bass)
+    assert Track(name="Bass", name_pattern="^ﾍﾞｰｽ$").has_name(part(0, "ﾍﾞｰｽ"))
 
 
 def test_names_that_say_nothing_of_an_instrument_change_no_part():
