@@ -281,22 +281,26 @@ class Draft:
         return controls
 
     def _layers(self, grid: Grid) -> tuple[Layer, ...]:
-        """Return the layers of what is kept; the n-th ones of a track in several songs are one."""
-        steps, found = grid.steps_per_bar, dict[tuple[int, int], Layer]()
+        """Return the layers of what is kept; the n-th ones of a track and a program in several
+        songs are one."""
+        steps, found = grid.steps_per_bar, dict[tuple[tuple[int, int | None], int], Layer]()
         for source, first, bars, at, _ in self.placed:
-            counts = Counter[int]()
+            counts = Counter[tuple[int, int | None]]()
             for layer in source.fine.layers:
                 track, moved = layer.track, (at - first) * steps
                 within = (layer.start >= first * steps) & (layer.start < (first + bars) * steps)
                 within[within] = self.kept[track, (layer.start[within] + moved) // steps]
-                key, counts[track] = (track, counts[track]), counts[track] + 1
-                before = found.get(key) or Layer(track, layer.start[:0], layer.pitch[:0], STILL)
+                of = track, layer.program
+                key, counts[of] = (of, counts[of]), counts[of] + 1
+                none = Layer(track, layer.start[:0], layer.pitch[:0], STILL, layer.program)
+                before = found.get(key) or none
                 part = layer.controls.during(first * steps, bars * steps)
                 found[key] = Layer(
                     track,
                     np.concatenate([before.start, layer.start[within] + moved]),
                     np.concatenate([before.pitch, layer.pitch[within]]),
                     before.controls.with_part(at * steps, (at + bars) * steps, part),
+                    layer.program,
                 )
         end = self.bars * steps
         return tuple(

@@ -50,7 +50,7 @@ class Performance:
         controls = tuple(replace(one, at=_seconds_at(roll, one.at)) for one in every)
         track = np.where(layer, len(roll.tracks) - 1 + layer, notes.track)
         columns = (track, start, seconds, pitch, notes.velocity)
-        tracks = (*roll.tracks, *(roll.tracks[number] for number in layers))
+        tracks = (*roll.tracks, *(one.track_in(roll.tracks) for one in roll.layers))
         return cls(*columns, tracks=tracks, name=roll.name, controls=controls, layers=layers)
 
     def __len__(self) -> int:

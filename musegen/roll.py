@@ -188,15 +188,23 @@ class PlayedPhrases:
 
 @dataclass(frozen=True)
 class Layer:
-    """Notes of a track with controls of their own: those of one of several parts that it joins.
+    """Notes of a track with controls or a program of their own: those of one of several parts that
+    it joins.
 
-    start, pitch: by which the roll's notes are known as its own; some may be in no roll.
+    start, pitch: by which the roll's notes are known as its own; some may be in no roll. program:
+    None where it is the track's.
     """
 
     track: int
     start: Column
     pitch: Column
     controls: Controls
+    program: int | None = None
+
+    def track_in(self, tracks: Sequence[Track]) -> Track:
+        """Return its track as it sounds."""
+        track = tracks[self.track]
+        return track if self.program is None else track.replace(program=self.program)
 
     def holds(self, notes: Notes) -> Bool[np.ndarray, " note"]:
         """Return which notes are of the layer."""

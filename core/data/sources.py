@@ -103,7 +103,7 @@ class Source:
 def stem_of_file(path: PurePath) -> str:
     """Return a file's name without folders and suffix, and without that of gzip.
 
-    >>> stem_of_file(Path("songs/a.mid.gz"))
+    >>> stem_of_file(Path("data/a.csv.gz"))
     'a'
     """
     return PurePath(path.stem).stem if path.suffix.lower() == PACKED else path.stem
@@ -207,7 +207,7 @@ def _matching(pattern: str | Path) -> list[Path]:
 def is_hidden(place: PurePath) -> bool:
     """Return whether systems hide a file of this place, by its name or that of a folder.
 
-    >>> is_hidden(PurePath("songs/.git/a.mid")), is_hidden(PurePath("../a.mid"))
+    >>> is_hidden(PurePath("data/.git/a.csv")), is_hidden(PurePath("../a.csv"))
     (True, False)
     """
     return any(

@@ -4,7 +4,7 @@ A file is rejected with its reason before much memory is allocated for it. prett
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -139,18 +139,19 @@ def write_midi(
     seconds = midi._PrettyMIDI__tick_to_time  # pyright: ignore[reportAttributeAccessIssue]
     signature = pretty_midi.TimeSignature(grid.beats_per_bar, grid.beat_unit, 0.0)
     midi.time_signature_changes.append(signature)
-    layer, ports, kits = roll.in_layers(), list[int](), dict[str, int]()
+    layer, ports, kits = roll.in_layers(), list[int](), dict[tuple[object, ...], int]()
     for number in range(len(roll.tracks)) if tracks is None else tracks:
         if whole("a track", number, 0) >= len(roll.tracks):
             raise ConfigError(f"a track is 0 to {len(roll.tracks) - 1}, not {number}")
-        track = roll.tracks[number]
-        for notes, controls in _channels_of(roll, number, layer):
+        for track, notes, controls in _channels_of(roll, number, layer):
             instrument = pretty_midi.Instrument(track.program, track.is_drum, track.name)
             instrument.notes = _midi_notes(notes, roll.grid, seconds)
             if controls:
                 mine = replace(controls, at=_ticks_of(controls.at, grid))
                 send(mine, instrument, seconds)
-            kit = f"{track.program} {controls!r}"
+            columns = fields(controls) if controls else ()
+            turned = tuple(getattr(controls, column.name).tobytes() for column in columns)
+            kit = (track.program, *turned)
             own = kits.setdefault(kit, len(kits)) if track.is_drum else len(ports) // MELODIC
             ports.append(own)
             midi.instruments.append(instrument)
@@ -162,16 +163,17 @@ def write_midi(
 
 def _channels_of(
     roll: Roll, number: int, layer: np.ndarray
-) -> Iterator[tuple[Notes, Controls | None]]:
-    """Yield the notes and controls of a track, then those of its layers that have notes.
+) -> Iterator[tuple[Track, Notes, Controls | None]]:
+    """Yield a track, its notes and controls, then those of its layers that have notes.
 
     layer: that of each note, see `Roll.in_layers`.
     """
     own = (roll.notes.track == number) & (layer == 0)
-    yield roll.notes[own], roll.controls[number] if roll.controls else None
+    controls = roll.controls[number] if roll.controls else None
+    yield roll.tracks[number], roll.notes[own], controls
     for other, one in enumerate(roll.layers, 1):
         if one.track == number and (layer == other).any():
-            yield roll.notes[layer == other], one.controls
+            yield one.track_in(roll.tracks), roll.notes[layer == other], one.controls
 
 
 def _metas(roll: Roll, bar_ticks: int) -> list[tuple[int, int, bytes]]:

@@ -16,7 +16,7 @@ from musegen.files.programs import with_programs
 from musegen.files.sound import Session
 from musegen.playing.orchestra import Orchestra
 from musegen.roll import Roll
-from musegen.tracks import Track
+from musegen.tracks import Track, numbers_of
 
 FORMATS = ("mid", "png", *audio.FORMATS, "npz", "musicxml")
 DEFAULT_FORMATS = ("mid", "wav", "png")
@@ -60,7 +60,11 @@ def write_song(roll: Roll, to: SongOutput) -> Iterator[Path]:
     `UserError` where another song has the name, unless it can be overwritten.
     """
     tracks = with_programs(roll.tracks, to.programs)
-    song = _Song(replace(roll, tracks=tracks), to.orchestra)
+    chosen = numbers_of([*to.programs], tracks, "--programs")
+    layers = tuple(
+        replace(one, program=None) if one.track in chosen else one for one in roll.layers
+    )
+    song = _Song(replace(roll, tracks=tracks, layers=layers), to.orchestra)
     stem = to.folder / as_file_name(roll.name)
     for kind in to.formats:
         yield to.write(stem.with_name(f"{stem.name}.{kind}"), song.file(kind))

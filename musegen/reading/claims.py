@@ -62,10 +62,10 @@ class Claims:
 
     @property
     def joined(self) -> list[str]:
-        """Say of each track whose parts have several programs with which one it sounds."""
+        """Say of each track whose parts have several programs with which one new notes sound."""
         return [
-            f"{track.name} has parts of the programs {', '.join(map(str, programs))}, and sounds "
-            f"with {programs[0]}"
+            f"{track.name} has parts of the programs {', '.join(map(str, programs))}: what is "
+            f"composed sounds with {programs[0]}"
             for track, programs in zip(self.tracks, self.programs, strict=True)
             if len(programs) > 1 and not track.is_drum
         ]

@@ -100,19 +100,24 @@ class Song:
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
-        """Return the notes of further parts of a track that are turned otherwise than its first.
+        """Return the notes of further parts of a track that have another program than its first,
+        or are turned otherwise.
 
         Drums have none.
         """
         found = list[Layer]()
         for number, parts in enumerate(self._controls_of_parts):
-            if not self.tracks[number].is_drum:
-                found += [
-                    Layer(number, self.notes.start[mine], self.notes.pitch[mine], controls)
-                    for part, controls in parts.items()
-                    if differing([self.controls[number], controls])
-                    and (mine := self.claims.part == part).any()
-                ]
+            if self.tracks[number].is_drum or not parts:
+                continue
+            usual = self.claims.programs[number][0]
+            for part, controls in parts.items():
+                program = self.claims.parts[part].program
+                mine = self.claims.part == part
+                is_own = program != usual or differing([self.controls[number], controls])
+                if is_own and mine.any():
+                    where = self.notes.start[mine], self.notes.pitch[mine]
+                    own = None if program == usual else program
+                    found.append(Layer(number, *where, controls, own))
         return tuple(found)
 
     @property

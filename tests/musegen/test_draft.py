@@ -25,6 +25,7 @@ from musegen.draft import (
 )
 from musegen.files.midi import read_performance, write_midi
 from musegen.files.smf import scan
+from musegen.files.song import SongOutput, write_song
 from musegen.files.sound import Session, sound
 from musegen.roll import Grid, Notes, Roll
 from musegen.tonality import Key, signature_of
@@ -71,7 +72,7 @@ def test_what_a_song_loses_on_the_way_to_a_model_is_named(
     assert [track.program for track in Source.read(path, LAKH, GRID).tracks] == [0, 0, 24, 33, 73]
     assert [record.getMessage().removeprefix(f"{path}: ") for record in caplog.records] == [
         "left out: 1 bar in another metre, 7 notes; no track plays 'sea' (program 122)",
-        "Strings has parts of the programs 73, 56, and sounds with 73",
+        "Strings has parts of the programs 73, 56: what is composed sounds with 73",
         "4 notes double others on one pitch of a track, and are left out",
     ]
     caplog.clear()
@@ -205,6 +206,42 @@ def test_parts_of_one_track_keep_their_own_controls(
     np.testing.assert_allclose(both, session.mix, atol=1e-6)
     (layer,) = Source.read(written, LAKH, GRID).fine.layers
     assert layer.pitch.tolist() == [64, 60, 65]
+
+
+def test_parts_of_one_track_keep_their_own_programs(tmp_path: Path) -> None:
+    """A flute, a trumpet, and the flutist's piccolo, in the file and in its sound."""
+    path = tmp_path / "a.mid"
+    flutist = program(73) + note(72, BAR) + program(75) + note(84, BAR)
+    path.write_bytes(midi(flutist, program(56, 2) + note(60, BAR, channel=2)))
+    draft = accompaniment(Source.read(path, LAKH, GRID), ["strings"])
+    roll = draft.finished(draft.kept_notes[:0])
+    assert played(roll, tmp_path / "b.mid") == {72: 73, 84: 75, 60: 56}
+    first = Source.read(tmp_path / "b.mid", LAKH, GRID)
+    again = accompaniment(first, ["strings"]).finished(draft.kept_notes[:0])
+    assert played(again, tmp_path / "c.mid") == {72: 73, 84: 75, 60: 56}
+    np.testing.assert_allclose(sound(roll), sound(read_performance(path)), atol=1e-5)
+    composed = Notes(*np.array([[STRINGS, 20, 76 - GRID.lowest_pitch, 4, 90]]).T)
+    filled = infill(first, 2, 2, ["strings"]).finished(composed)
+    assert played(filled, tmp_path / "d.mid") == {72: 73, 76: 73, 60: 56}
+
+
+def test_a_chosen_program_is_that_of_all_parts(tmp_path: Path) -> None:
+    path = tmp_path / "a.mid"
+    path.write_bytes(midi(program(73) + note(72, BAR), program(56, 2) + note(60, BAR, channel=2)))
+    draft = accompaniment(Source.read(path, LAKH, GRID), ["strings"])
+    roll = draft.finished(draft.kept_notes[:0], name="mine")
+    for programs, found in (({"strings": "48"}, {48}), ({"bass": "38"}, {73, 56})):
+        to = SongOutput(tmp_path, ("mid",), programs=programs, overwrite=True)
+        (written,) = write_song(roll, to)
+        assert {track.program for track in read_performance(written).tracks} == found
+
+
+def played(roll: Roll, path: Path) -> dict[int, int]:
+    """The program of each pitch in a song's file."""
+    write_midi(roll, path)
+    found = read_performance(path)
+    programs = [found.tracks[n].program for n in found.track.tolist()]
+    return dict(zip(found.pitch.tolist(), programs, strict=True))
 
 
 def test_a_part_goes_where_its_bars_go_and_composed_notes_are_not_its_own(tmp_path: Path) -> None:
