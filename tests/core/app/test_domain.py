@@ -18,6 +18,7 @@ from core.files import is_file, is_folder
         (["runs/mine", "a.mid", "b.mid"], 2, "runs/mine", ["a.mid", "b.mid"]),
         (["songs/a.mid", "b.mid"], None, None, ["songs/a.mid", "b.mid"]),
         (["songs/A.MID"], 1, None, ["songs/A.MID"]),
+        (["songs/a.mid.gz"], 1, None, ["songs/a.mid.gz"]),
         (["polka", "a.mid"], 2, None, ["polka", "a.mid"]),
         (["a small/red circle"], 1, None, ["a small/red circle"]),
     ],

@@ -18,7 +18,7 @@ from core.data.sources import RejectedFile
 from core.errors import ConfigError
 from musegen.controls import STILL
 from musegen.files.keys import keys_of
-from musegen.files.midi import origin_of, read_midi, write_midi
+from musegen.files.midi import origin_of, read_midi, read_performance, write_midi
 from musegen.files.parts import parts_of
 from musegen.files.smf import scan
 from musegen.reading.song import Song
