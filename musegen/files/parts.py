@@ -107,15 +107,15 @@ class _Channels:
 
     `own` are programs by track and channel, at the number of their event; `programs` are those of
     a channel and `rhythm` what sysex messages make of it, at their tick. A channel's number is
-    16 * port + channel. `changed` and `made`: when programs, and rhythm, were set since a reset,
+    16 * port + channel. `programs_set` and `rhythms_set`: when they were set since a reset,
     by track and channel.
     """
 
     events: Events
     standard: str = ""
     bank: dict[int, int] = field(default_factory=dict)
-    changed: dict[int, int] = field(default_factory=dict)
-    made: dict[int, int] = field(default_factory=dict)
+    programs_set: dict[int, int] = field(default_factory=dict)
+    rhythms_set: dict[int, int] = field(default_factory=dict)
     program: list[int] = field(default_factory=list)
     use: list[int] = field(default_factory=list)
     own: Timeline = field(default_factory=Timeline)
@@ -126,7 +126,7 @@ class _Channels:
         row = self._row(program, self._use_of_bank(channel))
         self.own.add(track << LINE_BITS | channel, number, row)
         self.programs.add(channel, tick, row)
-        self.changed[track << LINE_BITS | channel] = tick
+        self.programs_set[track << LINE_BITS | channel] = tick
 
     def _row(self, program: int, use: int) -> int:
         self.program.append(program)
@@ -159,19 +159,19 @@ class _Channels:
                 on_port = port ^ 1 if block == OTHER_PORT else port
                 channel = channels[part[0] & 0xF] + CHANNELS * on_port
                 self.rhythm.add(channel, tick, MELODIC if use == b"\0" else DRUMS)
-                self.made[track << LINE_BITS | channel] = tick
+                self.rhythms_set[track << LINE_BITS | channel] = tick
 
     def _reset(self, number: int, track: int, tick: int, port: int) -> None:
         """Set the channels of a port back."""
         self.bank.clear()
-        for channel in _taken(self.made, track, tick, port).values():
+        for channel in _taken(self.rhythms_set, track, tick, port).values():
             self.rhythm.add(channel, tick, UNKNOWN)
-        lines = _taken(self.changed, track, tick, port)
+        lines = _taken(self.programs_set, track, tick, port)
         for line in lines:
             of = line >> LINE_BITS
             place = number if of == track else self.events.first(of, tick)
             self.own.add(line, place, NONE)
-        for channel in set(lines.values()) - {line & LAST_CHANNEL for line in self.changed}:
+        for channel in set(lines.values()) - {line & LAST_CHANNEL for line in self.programs_set}:
             self.programs.add(channel, tick, self._row(0, UNKNOWN))
 
 

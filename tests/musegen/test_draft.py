@@ -217,8 +217,8 @@ def test_parts_of_one_track_keep_their_own_programs(tmp_path: Path) -> None:
     roll = draft.finished(draft.kept_notes[:0])
     assert played(roll, tmp_path / "b.mid") == {72: 73, 84: 75, 60: 56}
     first = Source.read(tmp_path / "b.mid", LAKH, GRID)
-    again = accompaniment(first, ["strings"]).finished(draft.kept_notes[:0])
-    assert played(again, tmp_path / "c.mid") == {72: 73, 84: 75, 60: 56}
+    later = accompaniment(first, ["strings"]).finished(draft.kept_notes[:0])
+    assert played(later, tmp_path / "c.mid") == {72: 73, 84: 75, 60: 56}
     np.testing.assert_allclose(sound(roll), sound(read_performance(path)), atol=1e-5)
     composed = Notes(*np.array([[STRINGS, 20, 76 - GRID.lowest_pitch, 4, 90]]).T)
     filled = infill(first, 2, 2, ["strings"]).finished(composed)

@@ -87,7 +87,7 @@ def test_a_reset_silences_the_channels_of_its_port():
 
 
 def test_a_note_without_an_end_ends_with_its_key_in_another_track_of_its_channel():
-    """As in files whose notes were parted from their ends; notes with ends keep them."""
+    """Some files part notes from their ends; notes with ends keep them."""
     struck = down(60) + down(62, 5) + meta(1, b"", after=90)
     assert pairs(struck, up(60, 20) + up(62, 9, channel=1)) == [(0, 20), (5, 95)]
     assert pairs(note(60, 50), up(60, 20)) == [(0, 50)]

@@ -137,7 +137,7 @@ def test_messages_make_channels_drum_parts(messages: str, channel: int, is_drum:
 
 @pytest.mark.parametrize("reset", [GM_ON, GM2_ON, GS_ON, XG_ON, "43 10 4c 00 00 7f 00 f7"])
 def test_a_reset_sets_the_programs_of_its_port_back(reset: str):
-    """Of all tracks, from then on; GM off, or what comes from another port, does not."""
+    """It counts for all tracks from then on; GM off, or a reset of another port, does not."""
     bass = port(0) + program(33) + note(60, 9) + note(61, 9) + program(34) + note(62, 9)
     horn = port(0) + note(63, 9, channel=2) + note(64, 9, channel=2)
     far = port(1) + program(40) + note(65, 9) + note(66, 9)

@@ -92,8 +92,8 @@ def test_a_reset_lets_go_of_the_pedals_of_all_channels():
         pedal(127, channel=n) + note(60 + n, 120, channel=n) + pedal(0, 360, channel=n)
         for n in (1, 2)
     ]
-    again = [note(60 + n, 120, after=360, channel=n) for n in (1, 2)]
-    assert lengths(reset, *sustained, *again) == {61: [2, 1], 62: [2, 1]}
+    later = [note(60 + n, 120, after=360, channel=n) for n in (1, 2)]
+    assert lengths(reset, *sustained, *later) == {61: [2, 1], 62: [2, 1]}
     sostenuto = b"\x00\x90\x3c\x50" + pedal(127, kind=66) + number(120) + b"\x80\x3c\x00"
     assert lengths(reset, sostenuto + pedal(0, 360, kind=66)) == {60: [2]}
 
