@@ -20,7 +20,7 @@ import numpy as np
 from core.data.limits import Limits
 from core.data.sources import RejectedFile, mistaken_for, read_bytes, require_size, unpacked
 
-MIDI = (".mid", ".midi", ".kar", ".rmi")
+MIDI = (".mid", ".midi", ".kar", ".rmi", ".rmid", ".smf")
 """Suffixes of MIDI files."""
 SCORES = (".musicxml", ".mxl", ".xml")
 """Suffixes of MusicXML, plain, packed and of old, which is read as the MIDI that it stands for."""

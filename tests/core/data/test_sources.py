@@ -69,6 +69,12 @@ def test_folders_are_searched_to_the_bottom_in_a_fixed_order(folder: Path):
     assert found(folder)[2].read(LIMITS) == b"b/c.mid"
 
 
+def test_songs_have_many_suffixes(tmp_path: Path):
+    for suffix in ("mid", "midi", "kar", "rmi", "rmid", "smf", "SMF"):
+        (tmp_path / f"a.{suffix}").touch()
+    assert len(found(tmp_path)) == 7
+
+
 def test_files_of_other_kinds_are_counted(folder: Path):
     counted = scan(expand_patterns([str(folder)]), MIDI, LIMITS)
     assert counted.count == 4
