@@ -6,24 +6,29 @@ seconds at which it begins and ends:
     label,youtube_id,time_start,time_end            Kinetics; InternVid, MSVD and others likewise
     {"Ab1": {"timestamps": [[0, 4.5]], "sentences": ["a dog runs"]}}                ActivityNet
 
-A clip whose name ends in these times is the excerpt itself: Ab1_000005_000015.mp4, Ab1_5_15.avi.
+`videogen.data.times` says which times are read. A clip whose name ends in these times is the
+excerpt itself: Ab1_000005_000015.mp4, Ab1_5_15.avi.
 
 A clip that does not lie where its row says is the one below the start whose path ends so, if there
-is one. A row that names any other file, or has no valid caption, is rejected with its row number;
-the other rows are read. Paths may lead out of the table's folder, but not out of what is prepared.
+is one, or the only one of its name with another suffix of videos. A row that names any other file,
+or has no valid caption, is rejected with its row number; the other rows are read. Paths may lead
+out of the table's folder, but not out of what is prepared.
 """
 
+import math
 import os
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from core.data.sources import RejectedFile
-from videogen.data.tables import IDS, NUMBERED, Fields, NotUnderstood, columns, listed, rows
+from videogen.data.cells import Faulty, Fields, NotUnderstood, listed
+from videogen.data.tables import IDS, NUMBERED, columns, rows
+from videogen.data.times import excerpts
 from videogen.files.clock import Excerpt
 from videogen.files.limits import VideoLimits
 from videogen.files.pictures import is_sequence
@@ -31,21 +36,6 @@ from videogen.files.reading import VIDEO
 from videogen.files.tree import File, Tree, folded, names_in, on_disk
 from videogen.words import words_of
 
-BEGINS = (
-    *("start", "begin", "start_time", "time_start", "start_timestamp", "t_start", "start_sec"),
-    *("start_seconds", "clip_start", "begin_time", "from"),
-)
-ENDS = (
-    *("end", "end_time", "time_end", "end_timestamp", "t_end", "end_sec", "end_seconds"),
-    *("clip_end", "stop", "stop_time", "stop_timestamp", "stop_sec", "stop_seconds", "to"),
-)
-LENGTHS = ("duration", "duration_sec", "duration_seconds")
-"""Names of the column of the length of an excerpt, where there is none of its end."""
-SPANS = ("timestamps", "timestamp", "segment", "segments", "span")
-"""Names of the columns of the times of excerpts: of begins, of ends, and of pairs of both."""
-_CLOCK = re.compile(r"(?:(\d+):)?(?:(\d+):)?(\d+(?:[.,]\d+)?)\s*(?:s|secs?|seconds?)?", re.I)
-_TIMECODE = re.compile(r"\d+(?:[:.]\d+){2}[:;.]\d+")
-"""A time that ends in a number of frames, or is set out with points alone."""
 _SIMPLE = re.compile(r"[\w-][\w .-]*")
 """A name, and no path."""
 CUT = re.compile(r"(?P<id>.+)_(?P<begin>\d+)_(?P<end>\d+)")
@@ -67,7 +57,8 @@ class Row:
 
     `path` is also that of a clip whose caption or times are wrong: it has no other caption.
     `excerpt`: the part of the clip that the caption describes, if not the whole. `is_cut`: it was
-    cut out of a film before, as its row and its name say.
+    cut out of a film before, as its row and its name say. `other_name`: the name in its row, if
+    the clip has another suffix.
     """
 
     number: int
@@ -76,6 +67,7 @@ class Row:
     fault: tuple[str, str] | None = None
     excerpt: Excerpt | None = None
     is_cut: bool = False
+    other_name: str = ""
 
 
 def caption_of(text: str, limits: VideoLimits) -> str:
@@ -138,7 +130,38 @@ def read_manifest(
     named = (row.path or (row.fault and row.fault[0] == "times") for row in found)
     if by and by <= {*IDS} and not any(named):
         raise NotUnderstood(f"no {' or '.join(sorted(by))} in it is that of a clip")
-    return found
+    _require_ends(found)
+    return _each_its_own(found)
+
+
+def _require_ends(found: Sequence[Row]) -> None:
+    """Raise `Faulty` where a row has no end, and another begins later in the same film."""
+    parts = [(row, row.path, row.excerpt) for row in found]
+    begins: dict[Path, float] = {}
+    for _, path, excerpt in parts:
+        if path and excerpt:
+            begins[path] = max(excerpt[0], begins.get(path, 0))
+    for row, path, excerpt in parts:
+        if path and excerpt and excerpt[0] < begins[path] and excerpt[1] == math.inf:
+            raise Faulty(
+                f"row {row.number} says when its part of {path.name} begins, but not when it "
+                "ends: add a column end, in seconds"
+            )
+
+
+def _each_its_own(found: Sequence[Row]) -> list[Row]:
+    """Return the rows; one whose clip of another suffix is that of another row has a fault."""
+    names: dict[Path | None, set[str]] = {}
+    for row in found:
+        names.setdefault(row.path, set()).add(row.other_name)
+    shared = {path for path, of in names.items() if len(of) > 1}
+    return [_as_absent(row) if row.other_name and row.path in shared else row for row in found]
+
+
+def _as_absent(row: Row) -> Row:
+    of = f", and {row.path.name} is that of another row" if row.path else ""
+    fault = "no-file", f"there is no file {row.other_name[:80]!a}{of}"
+    return replace(row, path=None, fault=fault)
 
 
 def _of_row(
@@ -148,10 +171,17 @@ def _of_row(
     path, caption = columns(fields)
     name = _text(_place(_value(fields, path, "path")), "path")
     captions = _captions(fields, caption)
-    for text, excerpt in zip(captions, _excerpts(fields, len(captions)), strict=True):
+    for text, excerpt in zip(captions, excerpts(fields, len(captions)), strict=True):
         clip, of = _with_excerpt(file, name, excerpt, tree)
         is_cut = excerpt is not None and of is None
-        yield Row(number, clip, caption_of(text, limits), excerpt=of, is_cut=is_cut)
+        other = name.strip() if _suffix(name) not in ("", clip.suffix.lower()) else ""
+        yield Row(number, clip, caption_of(text, limits), None, of, is_cut, other)
+
+
+def _suffix(name: str) -> str:
+    """Return the suffix of the name of a video, in small letters; empty for other names."""
+    suffix = PureWindowsPath(name.strip()).suffix.lower()
+    return suffix if suffix in VIDEO else ""
 
 
 def _clip_of(file: File, fields: Fields, tree: Tree | None) -> Path | None:
@@ -173,54 +203,6 @@ def _as_elsewhere(name: str, tree: Tree | None) -> Path | None:
     return found[0] if len(found) == 1 else None
 
 
-def _excerpts(fields: Fields, count: int) -> Sequence[Excerpt | None]:
-    """Return the times of each caption of a row; None where it has none."""
-    spans = listed(next((fields[name] for name in SPANS if name in fields), None))
-    pairs = spans if isinstance(spans, list) else []
-    pairs = [pairs] if len(pairs) == 2 and not isinstance(pairs[0], list) else pairs
-    if pairs and all(isinstance(one, list) and len(one) == 2 for one in pairs):
-        if len(pairs) not in (1, count):
-            raise RejectedFile("times", f"it has {len(pairs)} times for {count} captions")
-        found = [_excerpt(*one) for one in pairs]
-        return found if len(found) == count else found * count
-    begin, end = (next((n for n in names if n in fields), "") for names in (BEGINS, ENDS))
-    length = next((name for name in LENGTHS if name in fields), "")
-    if not begin or not (end or length):
-        return [None] * count
-    first, last = (_seconds(fields[name]) for name in (begin, end or length))
-    if not end and first is not None and last is not None:
-        last += first
-    return [_excerpt(first, last)] * count
-
-
-def _excerpt(begin: Any, end: Any) -> Excerpt | None:
-    """Return the seconds of an excerpt; None for values that are no times, and for none at all."""
-    times = [_seconds(value) for value in (begin, end)]
-    first, last = times
-    if first is None or last is None or first == last == 0:
-        return None
-    if not first < last:
-        raise RejectedFile("times", f"its excerpt begins at {first:g} s and ends at {last:g} s")
-    return first, last
-
-
-def _seconds(value: Any) -> float | None:
-    """Return the seconds of a number, or of a time of a clock.
-
-    >>> _seconds(4.5), _seconds("1:02:03.5"), _seconds("0,7 s"), _seconds("2026-01-01")
-    (4.5, 3723.5, 0.7, None)
-    """
-    if isinstance(value, int | float):
-        return float(value)
-    match = _CLOCK.fullmatch(value.strip()) if isinstance(value, str) else None
-    if not match:
-        if isinstance(value, str) and _TIMECODE.fullmatch(value.strip()):
-            raise RejectedFile("times", f"{value!a} is no time: write seconds, as 72.5 or 1:12.5")
-        return None
-    parts = [float(part.replace(",", ".")) for part in match.groups() if part is not None]
-    return sum(part * 60**power for power, part in enumerate(reversed(parts)))
-
-
 def _with_excerpt(
     file: File, name: str, excerpt: Excerpt | None, tree: Tree | None
 ) -> tuple[Path, Excerpt | None]:
@@ -228,10 +210,13 @@ def _with_excerpt(
     stem = re.sub(f"({'|'.join(map(re.escape, VIDEO))})$", "", name.strip())
     cut = CUT.fullmatch(stem)
     tries: list[tuple[str, Excerpt | None]] = []
-    if excerpt and all(time.is_integer() for time in excerpt):
-        begin, end = map(int, excerpt)
+    times = [int(time) for time in excerpt or () if time.is_integer()]
+    if len(times) == 2:
+        begin, end = times
         tries += [(f"{stem}_{begin:06d}_{end:06d}", None), (f"{stem}_{begin}_{end}", None)]
     tries += [(name, excerpt), (f"v_{name}", excerpt)]  # ActivityNet's files are v_ID.mp4
+    if excerpt and excerpt[1] == math.inf and times:
+        tries += [(f"{stem}_{times[0]:06d}", None)]  # VGGSound's are ID_000030.mp4
     if cut and not excerpt and int(cut["begin"]) < int(cut["end"]):
         tries += [(cut["id"], (float(cut["begin"]), float(cut["end"])))]
     for one, of in tries:
@@ -249,8 +234,9 @@ def _is_absent(file: File, name: str, tree: Tree | None) -> bool:
         return False
     there = folded(Path(name.strip()))
     beside = {} if file.members else names_in(file.path.parent)
-    suffixes = ("", *VIDEO)
-    return there not in tree.known and not any(there + suffix in beside for suffix in suffixes)
+    names = {there, there.removesuffix(_suffix(there))}
+    files = (one + suffix for one in names for suffix in ("", *VIDEO))
+    return names.isdisjoint(tree.known) and not any(file in beside for file in files)
 
 
 def _value(fields: Fields, column: str, name: str) -> Any:
@@ -306,16 +292,31 @@ def _clip(table: File, name: str, tree: Tree | None) -> Path:
         return found
     ends = [given, *_of_id(given)]
     here = (entry.file.place for end in ends if tree and (entry := tree.find(folder / end)))
-    return next(here, None) or _elsewhere(tree, ends, quoted)
+    return next(here, None) or _elsewhere(table, tree, ends, quoted)
 
 
-def _elsewhere(tree: Tree | None, ends: Sequence[Path], quoted: str) -> Path:
-    """Return the clip of another folder whose path ends so."""
+def _elsewhere(table: File, tree: Tree | None, ends: Sequence[Path], quoted: str) -> Path:
+    """Return the clip of another folder whose path ends so, or else one of another suffix."""
     found = [place for end in ends if tree for place in tree.ending(end)]
+    several = f", but {len(found)} of this name in other folders"
+    if not found and _suffix(ends[0].name):
+        found = _of_other_suffixes(table, tree, ends[0])
+        several = f", but {' and '.join(place.name for place in found)}: name one of them"
     if len(found) == 1:
         return found[0]
-    several = f", but {len(found)} of this name in other folders" * bool(found)
-    raise RejectedFile("no-file", f"there is no file {quoted}{several}")
+    raise RejectedFile("no-file", f"there is no file {quoted}{several * bool(found)}")
+
+
+def _of_other_suffixes(table: File, tree: Tree | None, given: Path) -> list[Path]:
+    """Return the videos of a name with any suffix: those at its place, or else all."""
+    others = _of_id(given.with_suffix(""))
+    folder = table.place.parent
+    here = {entry.file.place for one in others if tree and (entry := tree.find(folder / one))}
+    if not here and not table.members:
+        names = names_in((folder / given).parent) if (folder / given).parent.is_dir() else {}
+        there = ((folder / given).parent / names.get(folded(Path(one.name)), "") for one in others)
+        here = {path for path in there if path.is_file()}
+    return sorted(here or {place for one in others if tree for place in tree.ending(one)})
 
 
 def _relative(name: str, folder: Path) -> Path:

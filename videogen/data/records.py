@@ -4,6 +4,7 @@ This module does without torch, which would take half of such a process's memory
 """
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +29,8 @@ REMARKS = {
     "damaged": "damaged: the part before the damage is kept",
     "pictures": "a folder of numbered pictures",
     "excerpt": "an excerpt, by the times in its row",
+    "open": "an excerpt that ends with its film, as its row names no end",
+    "renamed": "another suffix than in its row, such as a.webm for a.mp4",
 }
 """Reasons to mention a file that is kept."""
 
@@ -114,7 +117,7 @@ def read_clip(clip: Captioned, config: PrepareConfig) -> ClipRecord | Failure:
             raise RejectedFile(*(clip.fault or ("no-caption", "")))
         film = read_film(clip.files, config, config.limits, excerpt=clip.excerpt)
         record = _record(clip.name, clip.caption, clip.origin, film.frames, config)
-        name, seconds = clip.film
+        name, seconds = replace(clip, excerpt=film.excerpt).film
         return replace(
             record,
             film=hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest(),
@@ -133,7 +136,9 @@ def _remarks(film: Film, clip: Captioned) -> Iterator[str]:
     if len(clip.files) > 1:
         yield "pictures"
     if clip.excerpt:
-        yield "excerpt"
+        yield "open" if clip.excerpt[1] == math.inf else "excerpt"
+    if clip.other_name:
+        yield "renamed"
 
 
 def check_clip(clip: Captioned, config: PrepareConfig) -> ClipRecord | Failure:

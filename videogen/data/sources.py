@@ -24,6 +24,7 @@ from typing import Any, Literal
 
 from core.data.sources import UNREADABLE, RejectedFile, expand_patterns, real_path
 from core.errors import UserError
+from videogen.data.cells import Faulty, NotUnderstood
 from videogen.data.manifest import CUT, Row, caption_of, read_manifest
 from videogen.data.tables import (
     CAPTION_LISTS,
@@ -31,7 +32,6 @@ from videogen.data.tables import (
     LISTS,
     PATHS,
     TABLES,
-    NotUnderstood,
     captions_beside,
     is_list,
     read_text,
@@ -100,7 +100,7 @@ class Captioned:
     """A clip with its caption, or with `fault`, the reason why it is rejected.
 
     `files`: a video file, or the pictures of a sequence. `state` changes when they do. `excerpt`:
-    the part that the caption describes, if not the whole. `is_cut`: see `Row`.
+    the part that the caption describes, if not the whole. `is_cut`, `other_name`: see `Row`.
     """
 
     name: str
@@ -111,6 +111,7 @@ class Captioned:
     files: tuple[File, ...] = ()
     excerpt: Excerpt | None = None
     is_cut: bool = False
+    other_name: str = ""
 
     @property
     def film(self) -> tuple[str, float]:
@@ -321,7 +322,7 @@ class _Search:
                 try:
                     self.rows[place] = read_manifest(entry.file, self.limits, self.tree)
                 except NotUnderstood as error:
-                    self._refuse(entry.file, str(error))
+                    self._refuse(entry.file, str(error), isinstance(error, Faulty))
                 else:
                     lists = captions_beside(entry.file, self.tree) if is_list(place) else None
                     self.texts |= {lists.place} if lists else set()
@@ -358,11 +359,14 @@ class _Search:
         known = (folded(Path(Path(name).name)) for name in named if isinstance(name, str))
         return facts is not None and self.tree.known.isdisjoint(known)
 
-    def _refuse(self, table: File, why: str) -> None:
-        """Raise `UserError` for a table that is the start, or is tied to a clip."""
+    def _refuse(self, table: File, why: str, is_manifest: bool = False) -> None:
+        """Raise `UserError` for a table that is the start, or is tied to a clip.
+
+        A text is a table only if it `is_manifest`.
+        """
         if table.place == self.start and self.given is None:
             raise UserError(f"{table} is not a manifest: {why}")
-        if table.suffix in TEXTS and not is_list(table.place):
+        if table.suffix in TEXTS and not is_list(table.place) and not is_manifest:
             return
         if tie := self._tie(table):
             raise UserError(
@@ -411,6 +415,7 @@ class _Search:
             files=files,
             excerpt=row.excerpt,
             is_cut=row.is_cut,
+            other_name=row.other_name,
         )
 
     def _files(self, place: Path) -> tuple[tuple[File, ...], str]:

@@ -11,17 +11,17 @@
 A table of which that cannot be said is `NotUnderstood`.
 """
 
-import ast
 import csv
 import io
 import json
 import re
-import warnings
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from core.data.sources import RejectedFile
+from videogen.data.cells import Faulty, Fields, NotUnderstood
+from videogen.data.times import is_time
 from videogen.files.limits import VideoLimits
 from videogen.files.reading import VIDEO
 from videogen.files.text import decode
@@ -61,17 +61,8 @@ not one that closes a cell after a folder of Windows."""
 
 FIELD_BYTES = 1 << 24
 """Most characters of one field of a CSV, far beyond those of a caption."""
-LIST_CHARACTERS = 100_000
-"""Most characters of a list in one cell."""
-
-Fields = Mapping[str, Any]
-"""The values of a row by the names of their columns."""
 Rows = Iterator[tuple[int, Fields | str]]
 """Row number with the values, or the reason why the row cannot be parsed."""
-
-
-class NotUnderstood(Exception):
-    """Raised for a file that is no manifest, with what is missing or cannot be read."""
 
 
 def is_list(path: Path) -> bool:
@@ -109,20 +100,6 @@ def read_text(file: File, limits: VideoLimits) -> str:
         return decode(data)
     except RejectedFile as error:
         raise NotUnderstood(error.detail) from error
-
-
-def listed(value: Any) -> Any:
-    """Return the list that a cell writes in brackets, as Python does; another value as it is."""
-    text = value.strip() if isinstance(value, str) else ""
-    if not (text.startswith(("['", '["', "[[")) and text.endswith("]")):
-        return value
-    if len(text) > LIST_CHARACTERS:
-        return value
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            return ast.literal_eval(text)
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        return value
 
 
 def _csv_rows(file: File, text: str, tree: Tree | None, is_clip: Callable[[Fields], bool]) -> Rows:
@@ -213,8 +190,8 @@ def _require_closed(
     number: int,
     is_clip: Callable[[Fields], bool],
 ) -> None:
-    """Raise `NotUnderstood` where a row that spans lines holds other rows, or is never closed."""
-    wrong = NotUnderstood(f"the quotation mark in row {number} is not closed")
+    """Raise `Faulty` where a row that spans lines holds other rows, or is never closed."""
+    wrong = Faulty(f"the quotation mark in row {number} is not closed")
     try:
         list(_reader(spanned, separator, strict=True))
     except csv.Error as error:
@@ -400,6 +377,7 @@ def _fields(value: object) -> Fields | str:
             lent = [path] * (path in PATHS and not own_path)
             lent += [caption] * (caption in WORDS and not own_caption)
             fields |= {key: inner[key] for key in lent}
+        fields |= {key: inner[key] for key in inner if is_time(key) and key not in fields}
     return fields
 
 

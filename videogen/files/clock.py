@@ -7,16 +7,26 @@ yet given belongs to the next frame.
 
 import heapq
 import math
+import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 Timed = tuple[float, float, Any]
 """Time and duration of a frame in seconds (0: unknown), and the frame."""
 
-Excerpt = tuple[float, float]
-"""Seconds from the first frame to the begin and to the end of a part."""
+
+class InFrames(NamedTuple):
+    """The first frame of a part of a film, whose first is 0, and the first one after it."""
+
+    begin: float
+    end: float
+
+
+Excerpt = tuple[float, float] | InFrames
+"""Seconds from the first frame to the begin and to the end of a part, infinite for that of the
+film; or frames."""
 
 TRUE = 0.1
 """Share of the gap to the next frame by which a duration may differ from it."""
@@ -115,32 +125,73 @@ def first_frame(seconds: float, rate: float) -> int:
     >>> first_frame(0, 8), first_frame(1, 8), first_frame(1.1, 8)
     (0, 8, 9)
     """
+    if math.isinf(seconds):
+        return sys.maxsize
     return math.ceil(seconds * rate - 0.5)
 
 
-CUT_SECONDS, CUT_SHARE = 1.0, 0.25
+CUT_SECONDS, CUT_FRAMES, CUT_SHARE = 1.0, 30, 0.25
 """Largest difference in length between an excerpt and a film that was cut to it."""
+LEAST_SHARE = 0.5
+"""Least share of an excerpt that a film has: otherwise another film, or another unit, is meant."""
 
 
 class Window:
-    """An excerpt of resampled frames; `seconds` is how much of the film was seen."""
+    """An excerpt of resampled frames.
+
+    `seconds` and `count`: how much of the film was seen. `begin`, `end`: the excerpt's seconds,
+    infinite for a frame that was not seen.
+    """
 
     def __init__(self, excerpt: Excerpt):
-        (self.begin, self.end), self.seconds = excerpt, 0.0
+        self.excerpt, self.seconds, self.count = excerpt, 0.0, 0
+        self.begin, self.end = excerpt
+        if isinstance(excerpt, InFrames):
+            self.begin = self.end = math.inf
+
+    def watch(self, frames: Iterable[Timed]) -> Iterator[Timed]:
+        """Yield the frames of a film, and note when those come that the excerpt names."""
+        start = 0.0
+        for time, duration, frame in frames:
+            start = start if self.count else time
+            if isinstance(self.excerpt, InFrames):
+                first, last = self.excerpt
+                self.begin = min(self.begin, time - start if self.count >= first else math.inf)
+                self.end = min(self.end, time - start if self.count >= last else math.inf)
+            self.count += 1
+            yield time, duration, frame
 
     def __call__(self, frames: Iterable[Any], rate: float) -> Iterator[Any]:
         """Yield the frames of `resample` within the excerpt, one at least if it is reached."""
-        first, last = (first_frame(time, rate) for time in (self.begin, self.end))
-        for number, frame in enumerate(frames, 1):
-            self.seconds = number / rate
-            if number > first:
+        shown = False
+        for number, frame in enumerate(frames):
+            self.seconds = (number + 1) / rate
+            if number < first_frame(self.begin, rate):
+                continue
+            last = first_frame(self.end, rate)  # which may only be known by now
+            if number < last or not shown:
                 yield frame
-            if number >= max(first + 1, last):
+                shown = True
+            if number + 1 >= last:
                 return
 
     @property
     def is_of_a_cut(self) -> bool:
         """Return whether the film is as long as the excerpt, and too short to contain it."""
-        length = self.end - self.begin
-        near = min(CUT_SECONDS, CUT_SHARE * length)
-        return self.seconds < self.end - near and abs(self.seconds - length) <= near
+        length, seen, most = self._lengths
+        near = min(most, CUT_SHARE * length)
+        return seen < self.excerpt[1] - near and abs(seen - length) <= near
+
+    @property
+    def is_there(self) -> bool:
+        """Return whether enough of the excerpt is in the film."""
+        (begin, end), (length, seen, _) = self.excerpt, self._lengths
+        return end == math.inf or min(seen, end) - begin >= LEAST_SHARE * length
+
+    @property
+    def _lengths(self) -> tuple[float, float, float]:
+        """Return the lengths of the excerpt and of the film, and `CUT_SECONDS`, in its unit."""
+        length = self.excerpt[1] - self.excerpt[0]
+        if isinstance(self.excerpt, InFrames):
+            return length, self.count, CUT_FRAMES
+        return length, self.seconds, CUT_SECONDS

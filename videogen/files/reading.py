@@ -7,9 +7,10 @@ decoded. Formats that refer to other files (playlists) are not opened.
 import contextlib
 import errno
 import itertools
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from core.data.sources import MISTAKEN_BYTES, RejectedFile, mistaken_for, requir
 from core.errors import UserError
 from videogen.files.clock import (
     Excerpt,
+    InFrames,
     OutOfOrder,
     Timed,
     Waiting,
@@ -94,11 +96,13 @@ class Film:
     """A decoded video: its frames at the wanted size and rate.
 
     `decoded`: how many frames the file has. `damage`: why there are no more, if it is damaged.
+    `excerpt`: the seconds that were read, if not all.
     """
 
     frames: SquareFrames
     decoded: int
     damage: str = ""
+    excerpt: tuple[float, float] | None = None
 
 
 def read_frames(
@@ -147,13 +151,19 @@ def read_film(
         film = None
     if window.is_of_a_cut:
         return _read(source, view, limits, most)
-    if film is None:
-        raise RejectedFile(
-            "no-excerpt",
-            f"it ends at {window.seconds:.1f} s, and its row names {excerpt[0]:g} to "
-            f"{excerpt[1]:g} s: give the whole film, or leave out the times",
-        )
-    return film
+    if film is None or not (window.is_there or film.damage):
+        raise RejectedFile("no-excerpt", _absent(window))
+    return replace(film, excerpt=(window.begin, window.end))
+
+
+def _absent(window: Window) -> str:
+    """Return why a film does not contain an excerpt."""
+    (begin, end), unit = window.excerpt, " s"
+    has = f"it ends at {window.seconds:.1f} s"
+    if isinstance(window.excerpt, InFrames):
+        has, unit = f"it has {counted(window.count, 'frame')}", ". frame"
+    named = f"{begin:g} to {end:g}{unit}" if end < math.inf else f"from {begin:g}{unit} on"
+    return f"{has}, and its row names {named}: give the whole film, or correct the times"
 
 
 def _read(
@@ -246,7 +256,8 @@ def _film(
     most: int | None,
     window: Window | None,
 ) -> Film:
-    shown = resample(source.frames(), view.frames_per_second)
+    timed = window.watch(source.frames()) if window else source.frames()
+    shown = resample(timed, view.frames_per_second)
     shown = window(shown, view.frames_per_second) if window else shown
     frames = list(itertools.islice(_convert(shown, view, pixel_shape, limits), most))
     if not frames:

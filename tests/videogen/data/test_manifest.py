@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.data.sources import RejectedFile
+from videogen.data.cells import NotUnderstood
 from videogen.data.manifest import Row, caption_of, read_manifest
-from videogen.data.tables import NotUnderstood
 from videogen.files.limits import VideoLimits
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import math
 import os
 import tarfile
 import time
@@ -674,7 +675,7 @@ def test_a_time_in_frames_is_answered_with_what_to_write(tmp_path: Path):
     table = "path,caption,start,end\na.mp4,a dog,00:00:01:12,00:00:02:00\n"
     write(tmp_path, a_dot_mp4="x", x_dot_csv=table)
     fault = listing([str(tmp_path)]).clips[0].fault
-    why = "'00:00:01:12' is no time: write seconds, as 72.5 or 1:12.5"
+    why = "'00:00:01:12' in column start is no time: write seconds, as 72.5 or 1:12.5"
     assert fault == ("times", f"row 2, a.mp4: {why}")
 
 
@@ -808,3 +809,55 @@ def test_a_comma_within_a_caption_of_a_text_is_pointed_out(tmp_path: Path):
     found = listing([str(tmp_path)]).clips
     assert found[0].fault and "3 cells for 2 columns: set a caption" in found[0].fault[1]
     assert found[1].caption == "a cat, sitting"
+
+
+def test_a_row_without_an_end_leads_to_that_of_its_film_unless_another_begins(tmp_path: Path):
+    write(tmp_path, a_dot_mp4="x", b_dot_mp4="x")
+    write(tmp_path, x_dot_csv="path,caption,start\na.mp4,one,2\nb.mp4,two,3\n")
+    assert read_rows(tmp_path) == [
+        ("a.mp4", "one", (2, math.inf)),
+        ("b.mp4", "two", (3, math.inf)),
+    ]
+    write(tmp_path, x_dot_csv="path,caption,start\na.mp4,one,2\nb.mp4,x,0\na.mp4,two,9\n")
+    with pytest.raises(
+        UserError, match=r"row 2 says when its part of a\.mp4 begins, but not when"
+    ):
+        listing([str(tmp_path)])
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.txt", "x.jsonl"])
+def test_times_in_an_unknown_unit_stop_whatever_the_table_is_called(tmp_path: Path, name: str):
+    """Without them the whole film would be shown; without the table, its name."""
+    table = "path,caption,start_tick,end_tick\na.mp4,a dog,96,192\n"
+    if name == "x.jsonl":
+        table = '{"path": "a.mp4", "caption": "a dog", "start_tick": 96, "end_tick": 192}\n'
+    write(tmp_path, **{"a_dot_mp4": "x", name: table})
+    with pytest.raises(UserError, match=r"start_tick and end_tick count: name them start and end"):
+        listing([str(tmp_path)])
+
+
+def test_times_may_lie_in_an_object_of_a_row(tmp_path: Path):
+    write(tmp_path, a_dot_mp4="x")
+    write(tmp_path, x_dot_json='[{"video": {"path": "a.mp4", "start_ms": 500, "end_ms": 1500}, '
+          '"caption": "a dog"}]')  # fmt: skip
+    assert read_rows(tmp_path) == [("a.mp4", "a dog", (0.5, 1.5))]
+
+
+def test_a_clip_of_another_suffix_is_found_where_it_alone_can_be_meant(tmp_path: Path):
+    """Films that were converted after the table was written."""
+    write(tmp_path, a_dot_webm="x", clips__b_dot_MOV="x", c_dot_mkv="x", d_dot_mp4="x")
+    write(tmp_path, d_dot_mov="x", e_dot_mov="x", f_dot_webm="x")
+    rows = (
+        "a.mp4,one\nclips/b.avi,two\nC.MP4,three\nd.avi,four\ne.mp4,five\ne.mov,own\nf.ogg,six\n"
+    )
+    write(tmp_path, x_dot_csv=f"path,caption\n{rows}")
+    found = [(clip.caption, clip.other_name) for clip in listing([str(tmp_path)]).clips]
+    assert found[:3] == [("one", "a.mp4"), ("two", "clips/b.avi"), ("three", "C.MP4")]
+    faults = {clip.fault[1] for clip in listing([str(tmp_path)]).clips[:7] if clip.fault}
+    assert faults == {
+        "row 5: there is no file 'd.avi', but d.mov and d.mp4: name one of them",
+        "row 6: there is no file 'e.mp4', and e.mov is that of another row",
+        "row 8: there is no file 'f.ogg'",
+    }
+    only = [str(tmp_path / "a.webm")]
+    assert [clip.caption for clip in listing(only).clips] == ["one"]

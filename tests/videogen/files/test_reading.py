@@ -1,5 +1,6 @@
 """Video files as they are seen: by their times, upright, in shape, and none trusted."""
 
+import math
 import os
 import shutil
 from fractions import Fraction
@@ -14,6 +15,7 @@ from PIL import Image
 
 from core.data.sources import RejectedFile
 from videogen.files.clip import write_gif, write_mp4
+from videogen.files.clock import InFrames
 from videogen.files.frame import View, deinterlaced
 from videogen.files.light import HLG, P3, PQ, on_standard_screen
 from videogen.files.limits import VideoLimits
@@ -596,7 +598,8 @@ def test_an_excerpt_is_what_is_on_display_between_its_times(tmp_path: Path):
     write_mp4(greys(*range(10, 170, 10)), tmp_path / "x.mp4", 8)
     assert excerpt(tmp_path / "x.mp4", 0, 0.5) == [10, 20, 30, 40]
     assert excerpt(tmp_path / "x.mp4", 0.5, 1) == [50, 60, 70, 80]
-    assert excerpt(tmp_path / "x.mp4", 1.75, 9) == [150, 160], "as far as it goes"
+    assert excerpt(tmp_path / "x.mp4", 1.5, 2.4) == [130, 140, 150, 160], "as far as it goes"
+    assert excerpt(tmp_path / "x.mp4", 1.75, math.inf) == [150, 160]
     assert excerpt(tmp_path / "x.mp4", 0.5, 0.55) == [50], "one frame at least"
     late = write_film(tmp_path / "y.mkv", greys(50, 100), times=[700, 800])
     assert excerpt(late, 0.5, 1.25) == [50] * 4 + [100] * 2, "from the first frame on"
@@ -610,6 +613,39 @@ def test_a_film_that_was_cut_to_its_excerpt_is_read_whole(tmp_path: Path):
     assert excerpt(tmp_path / "x.mp4", 1.5, 3.5) == whole
     with pytest.raises(RejectedFile, match=r"no-excerpt: it ends at 2\.0 s, and .* 20 to 30 s"):
         excerpt(tmp_path / "x.mp4", 20, 30)
+    with pytest.raises(RejectedFile, match=r"at 2\.0 s, and its row names from 20 s on: give the"):
+        excerpt(tmp_path / "x.mp4", 20, math.inf)
+
+
+def test_a_film_that_lacks_most_of_an_excerpt_is_another_or_its_unit_is(tmp_path: Path):
+    """Milliseconds in a column of seconds; or a film that was cut to another part."""
+    write_mp4(greys(*range(10, 170, 10)), tmp_path / "x.mp4", 8)
+    for begin, end in ((0, 1500), (1.5, 9)):
+        with pytest.raises(RejectedFile, match=r"it ends at 2\.0 s, .* or correct the times"):
+            excerpt(tmp_path / "x.mp4", begin, end)
+
+
+def test_frames_are_counted_as_the_film_has_them(tmp_path: Path):
+    """Film at 29.97 and at 10 frames a second, one whose rate varies, and one cut before."""
+    ntsc = write_film(
+        tmp_path / "x.mkv", greys(*range(10, 250, 10)), rate=Fraction(30000, 1001), codec="ffv1"
+    )
+    varying = write_film(
+        tmp_path / "y.mkv", greys(10, 50, 90, 130, 170), times=[7, 9, 100, 150, 200]
+    )
+
+    def levels_of(first: float, last: float, path: Path = varying, rate: float = 4) -> list[int]:
+        view = View(size=8, frames_per_second=rate)
+        film = read_film(path, view, excerpt=InFrames(first, last))
+        assert film.excerpt is None or film.excerpt[0] < film.excerpt[1]
+        return (np.round(film.frames.mean((1, 2, 3)) / 10) * 10).astype(int).tolist()
+
+    assert levels_of(15, 18, ntsc, 30000 / 1001) == [160, 170, 180]
+    assert levels_of(2, 4) == [90] * 2 + [130] * 2
+    assert levels_of(3, math.inf) == [130] * 2 + [170] * 2
+    assert levels_of(100, 105) == levels_of(0, 5), "cut before"
+    with pytest.raises(RejectedFile, match=r"has 5 frames, and its row names 100 to 200\. frame"):
+        levels_of(100, 200)
 
 
 def test_an_excerpt_of_a_long_film_needs_no_more_of_it(tmp_path: Path):

@@ -1,0 +1,135 @@
+"""Times of excerpts: read where it is certain what they count, and never passed over."""
+
+import math
+from typing import Any
+
+import pytest
+
+from core.data.sources import RejectedFile
+from videogen.data.cells import Faulty
+from videogen.data.times import excerpts
+from videogen.files.clock import InFrames
+
+
+def excerpt(count: int = 1, **fields: Any) -> Any:
+    found = list(excerpts(fields, count))
+    return found[0] if count == 1 else found
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"start_ms": "1500", "end_ms": "4000"},
+        {"start_(ms)": 1500, "end_(ms)": 4000},
+        {"startmillis": 1500, "endmillis": 4000},
+        {"start_us": 1_500_000, "end_us": 4_000_000},
+        {"start_min": 0.025, "duration_ms": 2500},
+        {"starttimeinseconds": "1.5", "endtimeinseconds": "4"},
+        {"clip_start_sec": 1.5, "clip_end_sec": 4},
+        {"segment_start": "0:01.5", "segment_end": "0:04"},
+        {"t_start": 1.5, "t_end": 4.0},
+        {"start_offset": 1.5, "end_offset": 4},
+        {"begin[s]": 1.5, "finish[s]": 4},
+        {"start": 1.5, "length": 2.5},
+        {"start": "1.5", "start_ms": "1500", "end": "4", "end_ms": "4000"},
+        {"start": "", "end": "", "start_ms": "1500", "end_ms": "4000"},
+        {"start": "1500 ms", "end": "PT4S"},
+        {"in": "1.5", "out": "4"},
+        {"timestamp": "00:00:01.5 --> 00:00:04"},
+        {"time_range": "1.5 - 4"},
+        {"segment": "(1.5, 4)"},
+        {"start_frame": 36, "end_frame": 96, "fps": 24},
+        {"start_time": 1.5, "end_time": 4, "start_frame": 45, "end_frame": 120},
+    ],
+    ids=str,
+)
+def test_times_are_read_in_their_unit(fields: dict[str, Any]):
+    assert excerpt(**fields) == pytest.approx((1.5, 4))
+    assert not isinstance(excerpt(**fields), InFrames)
+
+
+def test_frames_are_counted_by_the_film():
+    assert excerpt(start_frame="30", end_frame="90") == InFrames(30, 90)
+    assert excerpt(startframe=0, stopframe=16) == InFrames(0, 16)
+    assert excerpt(frame_start=30, num_frames=60) == InFrames(30, 90)
+    assert excerpt(frame_range="[30, 90]") == InFrames(30, 90)
+    assert excerpt(start_frame=30, end_frame="") == InFrames(30, math.inf)
+    assert isinstance(excerpt(start_frame=30, end_frame=90), InFrames)
+
+
+def test_a_begin_or_an_end_alone_leads_to_that_of_the_film():
+    assert excerpt(start=5, caption="x") == excerpt(start="5", end="") == (5, math.inf)
+    assert excerpt(start_ms=5000, end_ms=math.nan) == (5, math.inf)
+    assert excerpt(end="7") == excerpt(start="nan", end=7) == (0, 7)
+    assert excerpt(start=0) is None
+    assert excerpt(duration=60) is None, "that of the film"
+    assert excerpt(start=5, video_duration=60) == (5, math.inf)
+
+
+def test_each_caption_of_a_film_has_its_time():
+    """HowTo100M."""
+    assert excerpt(2, start=[0, 5], end=[5, 9.5]) == [(0, 5), (5, 9.5)]
+    with pytest.raises(RejectedFile, match="it has 2 times for 3 captions"):
+        excerpt(3, start=[0, 5], end=[5, 9.5])
+    with pytest.raises(RejectedFile, match="it has 2 begins, 1 ends"):
+        excerpt(2, start=[0, 5], end=[5])
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"start_idx": 3, "end_idx": 9}, "what its columns start_idx and end_idx count"),
+        ({"start_tick": 3}, "what its columns start_tick count: name them start and end, in sec"),
+        ({"word_start": 3, "word_end": 9}, "what its columns word_start and word_end count"),
+        ({"start": 3, "end_frame": 90}, "one of its columns start and end_frame counts frames"),
+        ({"start": 3, "clip_start": 60, "end": 70}, "its columns clip_start and start differ"),
+        ({"timestamp": "5.5"}, "its column timestamp has one time"),
+        ({"times": [[0, 1], [1, 2]]}, "not known what its column times counts"),
+    ],
+    ids=str,
+)
+def test_columns_in_no_known_unit_are_not_understood(fields: dict[str, Any], why: str):
+    with pytest.raises(Faulty, match=why):
+        excerpt(**fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        (
+            {"start": "00:00:01:12", "end": "00:00:02:00"},
+            "'00:00:01:12' in column start is no",
+        ),
+        ({"start": "1,234.5", "end": "9"}, "'1,234.5' in column start is no time: write seconds"),
+        (
+            {"start_ms": "1:30", "end_ms": "90"},
+            "'1:30' in column start_ms is no time: write a",
+        ),
+        ({"start": -3, "end": 5}, "its excerpt begins at -3 s and ends at 5 s"),
+        ({"start_frame": 9, "end_frame": -1}, "begins at frame 9 and ends at frame -1"),
+    ],
+    ids=str,
+)
+def test_times_that_cannot_be_are_refused(fields: dict[str, Any], why: str):
+    with pytest.raises(RejectedFile, match=why):
+        excerpt(**fields)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"start_date": "2026-01-01", "end_date": "2026-02-01"},
+        {"start": "2026-01-01", "end": "2026-01-02"},
+        {"from": "user1", "to": "user2"},
+        {"timestamp": 1_700_000_000},
+        {"timestamp": "2026-01-01 12:00:00"},
+        {"segment": "part 1"},
+        {"segment": 3},
+        {"num_frames": 100, "fps": 24},
+        {"frames": 100},
+        {"attention": 3, "trend": 5},
+    ],
+    ids=str,
+)
+def test_other_columns_are_no_times(fields: dict[str, Any]):
+    assert excerpt(**fields) is None
