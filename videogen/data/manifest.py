@@ -22,12 +22,13 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from core.data.sources import RejectedFile
 from videogen.data.cells import Faulty, Fields, NotUnderstood, listed
-from videogen.data.tables import IDS, NUMBERED, columns, rows
+from videogen.data.tables import IDS, NUMBERED, TEXT_TABLES, columns, rows
 from videogen.data.times import excerpts
 from videogen.files.clock import Excerpt
 from videogen.files.limits import VideoLimits
@@ -41,6 +42,8 @@ _SIMPLE = re.compile(r"[\w-][\w .-]*")
 CUT = re.compile(r"(?P<id>.+)_(?P<begin>\d+)_(?P<end>\d+)")
 """The name of a clip that was cut out of another."""
 
+MISSING = ("nan", "<na>", "null", "#n/a", "n/a")
+"""Captions, in small letters, that stand for none in tables of programs."""
 CONTROL = "Cc", "Cf", "Cs", "Co", "Cn"
 """Unicode categories of characters that are not text."""
 JOINERS = "\u200c\u200d"
@@ -128,7 +131,7 @@ def read_manifest(
             clip = None if isinstance(fields, str) else _clip_of(file, fields, tree)
             found.append(Row(number, clip, fault=(error.reason, error.detail)))
     named = (row.path or (row.fault and row.fault[0] == "times") for row in found)
-    if by and by <= {*IDS} and not any(named):
+    if by and (by <= {*IDS} or file.suffix in TEXT_TABLES) and not any(named):
         raise NotUnderstood(f"no {' or '.join(sorted(by))} in it is that of a clip")
     _require_ends(found)
     return _each_its_own(found)
@@ -266,7 +269,17 @@ def _captions(fields: Fields, column: str) -> list[str]:
         several = (fields[name] for name in sorted(fields) if NUMBERED.fullmatch(name))
         value = [one for one in several if one] or value
     values = value if isinstance(value, list) and value else [value]
-    return [_text(one, "caption") for one in values]
+    return [_words(one) for one in values]
+
+
+def _words(value: Any) -> str:
+    """Return a caption of one cell or object; a number is one, and a missing value is empty."""
+    if isinstance(value, dict):
+        value = value.get(columns(value)[1])
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = f"{value:g}"
+    text = _text(value, "caption")
+    return "" if text.strip().lower() in MISSING else text
 
 
 def _clip(table: File, name: str, tree: Tree | None) -> Path:
@@ -320,7 +333,11 @@ def _of_other_suffixes(table: File, tree: Tree | None, given: Path) -> list[Path
 
 
 def _relative(name: str, folder: Path) -> Path:
-    """Return a path relative to the folder, also of one written on Windows."""
+    """Return a path relative to the folder, also of one written on Windows, or of an address."""
+    if "://" in name:
+        address = urlsplit(name)
+        ids = parse_qs(address.query).get("v", [])  # of YouTube
+        return Path(ids[0] if ids else PurePosixPath(unquote(address.path)).name)
     is_windows = "\\" in name and not (folder / name).exists()
     given = Path(PureWindowsPath(name).as_posix() if is_windows else name)
     return Path(os.path.relpath(given, folder.absolute())) if given.is_absolute() else given

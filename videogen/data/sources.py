@@ -12,6 +12,7 @@ pianoreel generated, which it writes in several formats, one is found.
 """
 
 import hashlib
+import html
 import json
 import re
 from collections import Counter
@@ -21,6 +22,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote
 
 from core.data.sources import UNREADABLE, RejectedFile, expand_patterns, real_path
 from core.errors import UserError
@@ -32,7 +34,9 @@ from videogen.data.tables import (
     LISTS,
     PATHS,
     TABLES,
+    TEXT_TABLES,
     captions_beside,
+    columns,
     is_list,
     read_text,
 )
@@ -63,8 +67,11 @@ IN_FACTS = tuple(name for name in CAPTIONS if name not in ("name", "action", "cl
 """Names of the caption in such an object."""
 SHORT_NUMBER = 4
 """Digits of numbers that are no ids of clips where a table contains them."""
-SHARE = 0.25
-"""Least share of clips whose ids a table contains that is about them."""
+SHARE, SHARE_OF_WORDS, FEW_WORDS = 0.25, 0.5, 2
+"""Least share of clips whose ids, or whose names without digits, a table contains that is about
+them, and least number of such names."""
+SOUGHT = 1000
+"""Most names of clips that are looked for in each place of a table."""
 
 OWN_REPORT = "rejects.jsonl"
 """A file beside a prepared collection that names clips and is no table of captions."""
@@ -72,7 +79,7 @@ OWN_REPORT = "rejects.jsonl"
 WORKBOOKS = (".xlsx", ".ods")
 """Suffixes of zips with the sheets of a spreadsheet as XML (ECMA-376, OpenDocument)."""
 PARQUET = ".parquet"
-OTHER_TABLES = (".yaml", ".yml", ".xml", *WORKBOOKS, PARQUET)
+OTHER_TABLES = (".yaml", ".yml", ".xml", ".toml", ".ini", ".json5", *WORKBOOKS, PARQUET)
 """Suffixes of files that can be tables, and are not read."""
 _CURES = {
     "save tables as CSV: {} is not read": ".xlsx .xls .ods .numbers .parquet .yaml .yml .xml",
@@ -88,10 +95,13 @@ _CURES = {
 NOT_READ = {kind: cure for cure, kinds in _CURES.items() for kind in kinds.split()}
 """Advice on files of these suffixes."""
 
-_ID = re.compile(rf"(?=.*\d)(?!\d{{1,{SHORT_NUMBER}}}$).+")
-"""A name that is no word: it has digits, and is not a short number."""
+_ID = re.compile(rf"(?=.*\d)(?![1-9]\d{{0,{SHORT_NUMBER - 1}}}$|0$).+")
+"""A name that is no word: it has digits, and is not a short number without zeros before it."""
 _OF_YOUTUBE = re.compile(r"(?=.*[a-z])(?=.*[A-Z\d])[\w-]{11}")
 """The id of a film: no word."""
+_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
+_ID_OF_CUT = re.compile(r"_\d+(_\d+)?$")
+"""The times in the name of a clip that was cut out of a film."""
 _CELL = re.compile(r"[^\n\r\t,;|\"':/\\<>]+")
 
 
@@ -318,7 +328,7 @@ class _Search:
                 continue
             if entry.file.suffix in OTHER_TABLES:
                 self._refuse(entry.file, f"save it as CSV: {entry.file.suffix} is not read")
-            elif entry.file.suffix in (*TABLES, *TEXTS) or is_list(place):
+            elif entry.file.suffix in (*TABLES, *TEXT_TABLES) or is_list(place):
                 try:
                     self.rows[place] = read_manifest(entry.file, self.limits, self.tree)
                 except NotUnderstood as error:
@@ -366,7 +376,7 @@ class _Search:
         """
         if table.place == self.start and self.given is None:
             raise UserError(f"{table} is not a manifest: {why}")
-        if table.suffix in TEXTS and not is_list(table.place) and not is_manifest:
+        if table.suffix in TEXT_TABLES and not is_list(table.place) and not is_manifest:
             return
         if tie := self._tie(table):
             raise UserError(
@@ -376,19 +386,29 @@ class _Search:
 
     def _tie(self, table: File) -> str:
         """Return what ties a table to a clip: it names one, or cannot be read and is beside it."""
-        places = self.given or self.tree.entries
-        videos = {place.name for place in places if place.suffix.lower() in VIDEO}
-        ids = {stem for name in videos if _ID.match(stem := Path(name).stem)}
+        places = self.given or self._clip_places()
+        names = {folded(Path(place.name)): place.name for place in places}
+        stems = {Path(name).stem: Path(of).stem for name, of in names.items()}
         try:
             text, beside = _text_of_table(table, self.limits), ""
         except NotUnderstood:
             here = (place for place in self.tree.entries if place.parent == table.place.parent)
-            beside = next((place.name for place in here if place.name in videos), "")
+            beside = next((place.name for place in here if folded(Path(place.name)) in names), "")
             text = self._in_any_encoding(table)
+        text = folded(Path(_unescaped(text)))
         cells = {cell.strip() for cell in _CELL.findall(text)}
-        named = sorted(cells & videos) or sorted(cells & ids)
-        if named and (cells & videos or len(named) >= SHARE * len(videos)):
-            return f"names {named[0]}"
+        named = {of for name, of in names.items() if name in cells}
+        named = named or {of for name, of in [*names.items()][:SOUGHT] if _holds(text, name)}
+        others = (Path(cell).stem for cell in cells if Path(cell).suffix in VIDEO)
+        named = named or {names_of for stem in others if (names_of := stems.get(stem))}
+        words = {of for stem, of in stems.items() if {stem, _ID_OF_CUT.sub("", stem)} & cells}
+        ids = {word for word in words if _ID.match(word)}
+        if not named and len(ids) >= SHARE * len(stems):
+            named = ids
+        if not named and len(words) >= max(FEW_WORDS, SHARE_OF_WORDS * len(stems)):
+            named = words
+        if named:
+            return f"names {min(named)}"
         return f"lies beside {beside}" if beside else ""
 
     def _in_any_encoding(self, table: File) -> str:
@@ -497,7 +517,8 @@ class _Search:
         stem = place.name if place in self.sequences else place.stem
         entry = self.tree.find(place.with_name(stem + FACTS))
         facts = self._facts(entry.file) if entry else None
-        values = [facts[name] for name in IN_FACTS if name in facts] if facts else []
+        names = [*IN_FACTS, columns(facts)[1]] if facts else []
+        values = [facts[name] for name in names if facts and name in facts]
         texts = [
             one for value in values for one in (value if isinstance(value, list) else [value])
         ]
@@ -523,6 +544,18 @@ class _Search:
         except RejectedFile as error:
             reason = "no-caption" if error.reason == "unreadable" else "caption"
             raise RejectedFile(reason, f"{file.place.name}: {error.detail}") from error
+
+
+def _holds(text: str, name: str) -> bool:
+    """Return whether a text has a name that is no end of a longer one."""
+    return name in text and bool(re.search(rf"(?<![\w-]){re.escape(name)}", text))
+
+
+def _unescaped(text: str) -> str:
+    """Return a text with the letters that JSON, XML and addresses write by their numbers."""
+    if "\\u" in text:
+        text = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text)
+    return unquote(html.unescape(text)) if "%" in text else html.unescape(text)
 
 
 def _text_of_table(table: File, limits: VideoLimits) -> str:

@@ -1,6 +1,6 @@
 """Tables: the rows of a file as values by the names of their columns.
 
-    path,caption                                    clips.csv, also with ; | or tabs
+    path,caption                                    clips.csv, also with ; | tabs or other signs
     rex.mp4|a dog runs                              the same without its first line, also as .txt
     Ab1_8_15 a dog runs                             ids of clips before their captions (MSVD)
     {"path": "dogs/rex.mp4", "caption": "..."}      clips.jsonl, or a list of them in clips.json
@@ -27,10 +27,12 @@ from videogen.files.reading import VIDEO
 from videogen.files.text import decode
 from videogen.files.tree import File, Tree, folded, on_disk
 
-LINES = (".jsonl", ".ndjson")
+LINES = (".jsonl", ".ndjson", ".jsonlines")
 """Suffixes of tables of an object a line."""
 TABLES = (".csv", ".tsv", *LINES, ".json")
-"""Suffixes of tables; Excel writes those of Unicode text as .txt."""
+"""Suffixes of tables."""
+TEXT_TABLES = (".txt", ".caption", ".tab", ".psv", ".list", ".lst", ".dat", "")
+"""Suffixes of texts that may be tables: Excel writes those of Unicode text as .txt."""
 LISTS = ("videos.txt", "video.txt")
 """Names of lists of clips, in the order of the captions that lie beside them."""
 CAPTION_LISTS = ("prompts.txt", "prompt.txt", "captions.txt", "caption.txt")
@@ -40,7 +42,10 @@ PATHS = (
     *("video", "video_path", "video_file", "video_filename", "video_name", "media", "media_path"),
     *("clip", "clip_path", "clip_name", "video_id", "videoid"),
 )
-IDS = ("youtube_id", "youtubeid", "clip_id", "clipid", "vid", "id", "name")
+IDS = (
+    *("youtube_id", "youtubeid", "clip_id", "clipid", "vid", "id", "name"),
+    *("url", "video_url", "contenturl", "link", "video_link"),
+)
 """Names of a column of clips only where one of its rows names one: other tables have it, too."""
 CAPTIONS = (
     *("caption", "text", "prompt", "description", "captions", "prompts", "descriptions"),
@@ -52,7 +57,19 @@ WORDS = CAPTIONS[: CAPTIONS.index("label")]
 """Those that name nothing but captions."""
 NUMBERED = re.compile(r"(caption|text|prompt|description|sentence)_?\d+")
 """Names of columns of several captions of a clip."""
+_LONGER = re.compile(
+    r"(?!neg|num_|n_|has_|is_).+(?:caption|description|prompt|sentence|narration)s?"
+)
+"""Longer names of a column of captions, if there is one alone."""
 SEPARATORS = ",;\t|"
+OTHERS = ("##", "^", "~", "\x01", "\x1f", "::", "=>", "->", ":", "=")
+"""Signs between a clip and its caption, where no line names the columns."""
+_SIGNS = re.compile(r"\s*[^\w\s\"'()\[\]]+\s*|\s+")
+"""Signs between the names of columns."""
+_IN_NAMES = "-./\\+&"
+"""Signs that stand in names of files, and separate columns only with spaces around them."""
+_SPACES, _SPACE, _CELL_END = "  ", " ", "\x1f"
+"""Separators: two spaces or more, one before the caption alone, and that of ASCII."""
 
 OPENS = re.compile(r'\\"\w')
 ESCAPED = re.compile(r'\\"(?!\s*(?:[,;\t|]|$))', re.MULTILINE)
@@ -73,10 +90,13 @@ def is_list(path: Path) -> bool:
 def columns(names: Container[str]) -> tuple[str, str]:
     """Return the names of the two columns; an empty one for a column that is not there."""
     path = next((name for name in (*PATHS, *IDS) if name in names), "")
-    caption = next((name for name in CAPTIONS if name in names and name != path), "")
-    if not caption and isinstance(names, Iterable):
-        caption = next((name for name in sorted(names) if NUMBERED.fullmatch(name)), "")
-    return path, caption
+    known = [name for name in CAPTIONS if name in names and name != path]
+    if (not known or known[0] not in WORDS) and isinstance(names, Iterable):
+        numbered = [name for name in sorted(names) if NUMBERED.fullmatch(name)]
+        longer = [name for name in names if _LONGER.fullmatch(name) and name != path]
+        if numbered or longer:
+            return path, numbered[0] if numbered else longer[0] if len(longer) == 1 else ""
+    return path, known[0] if known else ""
 
 
 def rows(
@@ -133,6 +153,15 @@ def _csv_rows(file: File, text: str, tree: Tree | None, is_clip: Callable[[Field
 
 
 def _reader(lines: Iterable[str], separator: str, strict: bool = False) -> Any:
+    """Return the cells of lines; what separates them may be several signs."""
+    if separator == _SPACES:
+        lines = (re.sub(r" {2,}", _CELL_END, line.strip()) for line in lines)
+    elif separator == _SPACE:
+        lines = (re.sub(r"\s+", _CELL_END, line.strip(), count=1) for line in lines)
+    elif len(separator) > 1:
+        lines = (line.replace(separator, _CELL_END) for line in lines)
+    if len(separator) > 1 or separator == _SPACE:
+        return _reader(lines, _CELL_END, strict)
     return csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=strict)
 
 
@@ -144,10 +173,11 @@ def _header(lines: Sequence[str]) -> tuple[int, tuple[list[str], str]]:
     filled = [number for number, line in enumerate(lines) if line.strip()]
     for number in filled:
         line = lines[number]
-        for separator in SEPARATORS:
+        for separator in (*SEPARATORS, *_signs(line)):
             cells = _filled(next(_reader([line.lstrip("# ")], separator), []))
             names = [_plain(name) for name in cells]
-            if _named(names):
+            if _named(names) and (separator != _SPACE or names[0] in PATHS):
+                _require_once(names)
                 return number, (names, separator)
         if not line.startswith("#") and not (number == 0 and line.lower().startswith("sep=")):
             break
@@ -155,6 +185,24 @@ def _header(lines: Sequence[str]) -> tuple[int, tuple[list[str], str]]:
         line = ""
     shown = ", ".join(re.split(r"[,;\t|]", line.strip())[:5])[:80]
     raise NotUnderstood(f"its first line is not that of columns path and caption, but: {shown}")
+
+
+def _require_once(names: Sequence[str]) -> None:
+    """Raise `Faulty` where two columns have the name of that of the clips or of the captions."""
+    for name in columns(set(names)):
+        if names.count(name) > 1:
+            raise Faulty(f"{names.count(name)} columns are called {name}: leave one out")
+
+
+def _signs(line: str) -> Iterator[str]:
+    """Yield the signs by which names may be separated in a line."""
+    for sign in dict.fromkeys(_SIGNS.findall(line.strip())):
+        if not sign.strip():
+            yield _SPACES if len(sign) > 1 else _SPACE
+        elif sign.strip() not in _IN_NAMES:
+            yield sign.strip()
+        elif sign != sign.strip():
+            yield sign
 
 
 def _filled(cells: list[str]) -> list[str]:
@@ -232,7 +280,7 @@ def _without_header(
         for number, line in enumerate(lines, 1)
         if line.strip() and not line.startswith("#")
     ]
-    for separator in ("##", *SEPARATORS, " "):
+    for separator in (OTHERS[0], *SEPARATORS, *OTHERS[1:], " "):
         found = [(number, _split(line, separator)) for number, line in filled]
         of_clips = [
             fields
@@ -302,12 +350,14 @@ def _line_rows(text: str) -> Rows:
 def _json_rows(text: str) -> Rows:
     """Read a list of objects, also below a name, or captions by the names of clips."""
     try:
-        whole = json.loads(text)
+        whole = _loaded(text)
     except (ValueError, RecursionError):
         yield from _line_rows(text)
         return
     if isinstance(whole, dict) and isinstance(whole.get("database"), dict):
         whole = whole["database"]
+    if isinstance(whole, dict) and (found := _in_rows(whole)):
+        whole = found
     lists = [whole] if isinstance(whole, list) else []
     path, caption = columns({*map(_plain, whole)}) if isinstance(whole, dict) else ("", "")
     if isinstance(whole, dict) and not (path in PATHS and caption):
@@ -322,6 +372,37 @@ def _json_rows(text: str) -> Rows:
         raise NotUnderstood(_reason(first, "its first entry"))
     for number, value in enumerate(entries, 1):
         yield number, _fields(value)
+
+
+def _loaded(text: str) -> Any:
+    """Return what JSON says; `Faulty` where an object has two values of one name."""
+    return json.loads(text, object_pairs_hook=_object)
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> Mapping[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = [name for name, value in pairs if found[name] != value]
+        if twice:
+            raise Faulty(f"{twice[0]} stands in it twice: write a list of both")
+    return found
+
+
+def _in_rows(whole: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the rows of an object of columns, as pandas writes it; none for any other."""
+    path, caption = columns({*map(_plain, whole)})
+    if not (path and caption):
+        return []
+    columns_of = {
+        name: dict(enumerate(value)) if isinstance(value, list) else value
+        for name, value in whole.items()
+        if isinstance(value, dict | list)
+    }
+    first = next((of for name, of in columns_of.items() if _plain(name) == path), {})
+    of_rows = {name: of for name, of in columns_of.items() if of.keys() == first.keys()}
+    if caption not in map(_plain, of_rows):
+        return []
+    return [{name: of[row] for name, of in of_rows.items()} for row in first]
 
 
 def _objects(value: object) -> bool:
@@ -345,8 +426,9 @@ def _of_name(name: str, value: Any) -> Iterator[Fields]:
     if not isinstance(value, dict):
         yield {"name": name, "caption": value} if isinstance(value, str | list) else {}
         return
-    annotations = value["annotations"] if _objects(value.get("annotations")) else [value]
-    for one in annotations:
+    given = value.get("annotations")
+    annotations = [given] if isinstance(given, dict) else given
+    for one in annotations if isinstance(annotations, list) and _objects(annotations) else [value]:
         fields = _fields(one)
         own = {} if isinstance(fields, str) else fields
         yield {"name": name} | {key: own[key] for key in own if key not in IDS}
@@ -354,7 +436,7 @@ def _of_name(name: str, value: Any) -> Iterator[Fields]:
 
 def _parsed(line: str) -> Fields | str:
     try:
-        return _fields(json.loads(line))
+        return _fields(_loaded(line))
     except (ValueError, RecursionError) as error:
         return f"not valid JSON: {str(error)[:80]}"
 

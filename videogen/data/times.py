@@ -80,9 +80,13 @@ _SPAN = re.compile(
     r"[(\[]?\s*([^\s,;()\[\]]+?)\s*(?:-->|[-\u2013\u2014,;]|\s)\s*([^\s,;]+?)\s*[)\]]?"
 )
 """A begin and an end in one cell."""
+FASTEST = 1e4
+"""Frames a second that no film has."""
 LATEST = 1e6
 """Largest number of seconds that is a time of a film, and no date."""
 
+BEYOND = 1.4
+"""How many times as late as a film's end the end of a part of it is no time in seconds."""
 SAME = 0.1
 """Seconds by which two columns of one time may differ."""
 CURE = "name them start and end, in seconds"
@@ -135,9 +139,12 @@ def excerpts(fields: Fields, count: int) -> Sequence[Excerpt | None]:
     Raises `RejectedFile` for times that cannot be, `Faulty` for columns that are not understood.
     """
     pairs, in_frames = _pairs(fields)
-    if not pairs:
+    if pairs:
+        _require_within(fields, pairs, in_frames)
+    else:
         pairs, in_frames = _of_columns(fields)
     if not pairs:
+        _require_two(fields)
         return [None] * count
     if len(pairs) not in (1, count):
         raise RejectedFile("times", f"it has {len(pairs)} times for {count} captions")
@@ -158,9 +165,6 @@ def _pairs(fields: Fields) -> tuple[Pairs, bool]:
         pairs = whole if isinstance(whole, list) else []
         pairs = [pairs] if len(pairs) == 2 and not isinstance(pairs[0], list) else pairs
         if not pairs or not all(isinstance(one, list) and len(one) == 2 for one in pairs):
-            time = _time(value, name, is_loose=True) if match and "time" in name else None
-            if time and time < LATEST:
-                raise Faulty(f"its column {name} has one time ({value!a:.20}) of two: {CURE}")
             continue
         if not match:
             raise Faulty(f"it is not known what its column {name} counts: {CURE}")
@@ -168,6 +172,33 @@ def _pairs(fields: Fields) -> tuple[Pairs, bool]:
         found = [(_time(a, name, in_frames), _time(b, name, in_frames)) for a, b in pairs]
         return found, in_frames
     return [], False
+
+
+def _require_two(fields: Fields) -> None:
+    """Raise `Faulty` for a single time in a column that may be of a begin and an end."""
+    for name, value in fields.items():
+        if "time" in name and _SPANS.fullmatch(re.sub(r"[^a-z\d]", "", name)):
+            time = _time(value, name, is_loose=True)
+            if time and time < LATEST:
+                raise Faulty(f"its column {name} has one time ({value!a:.20}) of two: {CURE}")
+
+
+def _require_within(fields: Fields, pairs: Pairs, in_frames: bool) -> None:
+    """Raise `Faulty` for times far beyond the end of the film, if the row says how long it is."""
+    frames = next((number for name in _COUNTS if (number := _number(fields.get(name)))), 0.0)
+    seconds = _number(fields.get("duration")) or (frames / rate if (rate := _rate(fields)) else 0)
+    last = max((end for _, end in pairs if end is not None), default=0.0)
+    if not in_frames and 0 < BEYOND * seconds < last:
+        raise Faulty(
+            f"it names a part that ends at {last:g} s in a film of {seconds:g} s: its times count "
+            f"something else; {CURE}"
+        )
+
+
+def _rate(fields: Fields) -> float:
+    """Return the frames a second that a row states; 0 for none."""
+    rates = (_number(fields.get(name)) for name in _RATES)
+    return next((rate for rate in rates if rate and 0 < rate < FASTEST), 0.0)
 
 
 def _split(value: Any, name: str) -> Any:
@@ -196,7 +227,7 @@ def _of_columns(fields: Fields) -> tuple[Pairs, bool]:
         ((a, b) for a in begins for b in lasts if (a.unit == "frame") == (b.unit == "frame")),
         (begins[0] if begins else None, ends[0] if ends else None),
     )
-    rate = next((float(fields[n]) for n in _RATES if n in fields and _is_rate(fields[n])), 0.0)
+    rate = _rate(fields)
     units = {column.unit == "frame" for column in (begin, last) if column}
     if len(units) > 1 and not rate:
         assert begin and last
@@ -218,13 +249,6 @@ def _is_empty(value: Any) -> bool:
     return text in (None, "", "nan", "none", "null", "n/a", "na", "-", "--")
 
 
-def _is_rate(value: Any) -> bool:
-    try:
-        return 0 < float(value) < 1e4
-    except (TypeError, ValueError):
-        return False
-
-
 def _require_known(fields: Fields, columns: Mapping[str, Sequence[Column]]) -> None:
     """Raise `Faulty` for columns of numbers that seem to be times in no known unit."""
     unknown = [
@@ -236,7 +260,7 @@ def _require_known(fields: Fields, columns: Mapping[str, Sequence[Column]]) -> N
     known = {column.name for of in columns.values() for column in of}
     if not unknown and not columns["begin"]:
         unknown = [name for pair in _begins_with_ends(fields, known) for name in pair]
-    named = [name for name in unknown if _is_number(fields[name])]
+    named = [name for name in unknown if _number(fields[name]) is not None]
     if named:
         raise Faulty(
             f"it is not known what its columns {' and '.join(named)} count: {CURE}, or leave them "
@@ -253,11 +277,13 @@ def _begins_with_ends(fields: Fields, known: set[str]) -> Iterator[tuple[str, st
                 yield name, other
 
 
-def _is_number(value: Any) -> bool:
+def _number(value: Any) -> float | None:
+    """Return a finite number; None for what is none."""
     try:
-        return math.isfinite(float(value))
+        number = float(value)
     except (TypeError, ValueError, OverflowError):
-        return False
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _require_one(fields: Fields, columns: Sequence[Column]) -> None:
@@ -317,8 +343,8 @@ def _time(value: Any, name: str, plain: bool = False, is_loose: bool = False) ->
     text = value.strip()
     if _is_empty(text) or not re.search(r"\d|inf", text) or _DATE.fullmatch(text):
         return None
-    if _is_number(text):
-        return float(text)
+    if (number := _number(text)) is not None:
+        return number
     if not plain and (match := _CLOCK.fullmatch(text)):
         parts = [float(part.replace(",", ".")) for part in match.groups() if part is not None]
         return sum(part * 60**power for power, part in enumerate(reversed(parts)))

@@ -241,6 +241,13 @@ def test_tables_of_other_trainers_are_read(folder: Path, name: str, text: object
         ("x.json", [{"data": {"path": "a.mp4", "caption": "one"}}]),
         ("x.json", [{"file_name": "a.mp4", "text": "one", "by": {"file": "b", "caption": "no"}}]),
         ("x.json", {"a.mp4": {"captions": ["zero", "one"], "fps": 8}}),
+        ("x.json", {"a": {"annotations": {"label": "one"}, "url": "https://x"}}),
+        ("x.json", {"path": {"0": "a.mp4"}, "caption": {"0": "one"}}),
+        ("x.json", {"path": ["a.mp4", "a.mp4"], "caption": ["zero", "one"], "fps": 8}),
+        ("x.json", [{"path": "a.mp4", "caption": [{"text": "zero"}, {"text": "one"}]}]),
+        ("x.csv", "video,detailed_caption,num_captions\na.mp4,one,7\n"),
+        ("x.csv", "video,title,recaption\na.mp4,zero,one\n"),
+        ("x.csv", "video,negative_prompt,prompt_en\na.mp4,zero,one\n".replace("_en", "")),
     ],
 )  # fmt: skip
 def test_tables_of_public_collections_are_read(folder: Path, name: str, text: object):
@@ -260,6 +267,25 @@ def test_tables_of_public_collections_are_read(folder: Path, name: str, text: ob
 )
 def test_a_table_of_other_things_is_no_manifest(folder: Path, text: object):
     assert reason(folder, json.dumps(text), "x.json")
+
+
+def test_two_values_of_one_name_are_not_understood(folder: Path):
+    """One of them would be lost."""
+    assert "2 columns are called caption" in reason(folder, "path,caption,Caption\na.mp4,x,y\n")
+    twice = '{"a.mp4": "one", "a.mp4": "two"}'
+    assert "a.mp4 stands in it twice" in reason(folder, twice, "x.json")
+    assert outcomes(folder, '{"a.mp4": "one", "a.mp4": "one"}', "x.json") == [(1, "one")]
+    two = "video,short_text_caption,dense_caption\na.mp4,x,y\n"
+    assert "its first line is not that of columns path and caption" in reason(folder, two)
+
+
+def test_what_programs_write_for_no_caption_is_none(folder: Path):
+    text = "path,caption\na.mp4,nan\na.mp4,NULL\na.mp4,None of these\n"
+    assert outcomes(folder, text) == [(2, "no-caption"), (3, "no-caption"), (4, "None of these")]
+    lines = [{"path": "a.mp4", "caption": value} for value in (7, 0.5, True, None)]
+    assert outcomes(folder, "\n".join(map(json.dumps, lines)), "x.jsonl") == [
+        (1, "7"), (2, "0.5"), (3, "row"), (4, "row"),
+    ]  # fmt: skip
 
 
 def test_a_row_has_no_more_cells_than_the_table_has_columns(folder: Path):

@@ -861,3 +861,64 @@ def test_a_clip_of_another_suffix_is_found_where_it_alone_can_be_meant(tmp_path:
     }
     only = [str(tmp_path / "a.webm")]
     assert [clip.caption for clip in listing(only).clips] == ["one"]
+
+
+SIGNS = ("^", "~", "#", "\x01", "||", "::", "##", "<>", " - ", " => ", "   ", " ")
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.txt", "x.psv", "captions"])
+@pytest.mark.parametrize("sign", SIGNS)
+def test_any_sign_separates_columns(tmp_path: Path, sign: str, name: str):
+    text = f"path{sign}caption\n1-a.mp4{sign}a dog runs\n2-b.mp4{sign}two cats\n"
+    write(tmp_path, **{"1-a_dot_mp4": "x", "2-b_dot_mp4": "x"})
+    (tmp_path / name).write_text(text)
+    assert read_rows(tmp_path) == [("1-a.mp4", "a dog runs", None), ("2-b.mp4", "two cats", None)]
+
+
+@pytest.mark.parametrize("sign", ["^", "~", ": ", " : ", "::", "->", " -> ", "=", "\x1f"])
+def test_any_sign_stands_between_an_id_and_its_caption(tmp_path: Path, sign: str):
+    write(tmp_path, a1B_dot_mp4="x", a2B_dot_mp4="x")
+    write(tmp_path, x_dot_txt=f"a1B{sign}a dog\na2B{sign}two cats\n")
+    assert read_rows(tmp_path) == [("a1B.mp4", "a dog", None), ("a2B.mp4", "two cats", None)]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("x.csv", "film,untertitel\nrex.mp4,ein Hund\nmax.mp4,zwei\n"),
+        ("x.csv", "film/untertitel\nrex.mp4/ein Hund\nmax.mp4/zwei\n"),
+        ("x.csv", "film,untertitel\nrex,ein Hund\nmax,zwei\n"),
+        ("x.csv", "film,untertitel\nREX.avi,ein Hund\n"),
+        ("x.csv", "film@untertitel\nrex.mp4@ein Hund\n"),
+        ("x.csv", "Ab1dEf2hIj3,30,ein Hund,train\n"),
+        ("x.json", '{"datei": "caf\\u00e9.mp4", "text_de": "ein Hund"}'),
+        ("x.toml", '"rex.mp4" = "ein Hund"\n'),
+        ("x.xml", "<c f='caf&#233;.mp4'>ein Hund</c>"),
+        ("x.csv", "film,untertitel\nhttps://x.org/caf%C3%A9.mp4,ein Hund\n"),
+    ],
+)
+def test_a_table_is_tied_to_its_clips_however_it_writes_their_names(
+    tmp_path: Path, name: str, text: str
+):
+    films = ("rex", "max", "caf\u00e9", "Ab1dEf2hIj3_000030")
+    write(tmp_path / "dogs", **{f"{film}_dot_mp4": "x" for film in films})
+    (tmp_path / name).write_text(text)
+    with pytest.raises(UserError, match=r"x\.\w+ names .*, but is not understood"):
+        listing([str(tmp_path)])
+    (tmp_path / name).write_text(text.replace("rex", "brex").replace("max", "bmax")
+                                 .replace("caf", "bcaf").replace("Ab1", "bAb1"))  # fmt: skip
+    (tmp_path / name).write_text((tmp_path / name).read_text().replace("REX", "bREX"))
+    assert {caption for caption, _ in clips(tmp_path).values()} == {"dogs"}, "of other clips"
+
+
+def test_a_text_whose_first_line_only_looks_like_that_of_a_table_is_none(tmp_path: Path):
+    write(tmp_path, a_dot_mp4="x", README="video / caption\n\nThese are mine: see there.\n")
+    assert clips(tmp_path) == {"a.mp4": ("a", "name")}
+
+
+def test_addresses_name_the_files_that_were_downloaded(tmp_path: Path):
+    write(tmp_path, **{"my clip_dot_mp4": "x", "a1B_dot_mp4": "x", "c_dot_mp4": "x"})
+    rows = "https://x.org/v/my%20clip.mp4?dl=1,one\nhttps://youtube.com/watch?v=a1B&t=3,two\n"
+    write(tmp_path, x_dot_csv=f"url,caption\n{rows}gs://mine/v/c.mp4,three\n")
+    captions = [("my clip.mp4", "one"), ("a1B.mp4", "two"), ("c.mp4", "three")]
+    assert [row[:2] for row in read_rows(tmp_path)] == captions

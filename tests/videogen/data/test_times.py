@@ -40,6 +40,8 @@ def excerpt(count: int = 1, **fields: Any) -> Any:
         {"segment": "(1.5, 4)"},
         {"start_frame": 36, "end_frame": 96, "fps": 24},
         {"start_time": 1.5, "end_time": 4, "start_frame": 45, "end_frame": 120},
+        {"start_timestamp": 1.5, "stop_timestamp": 4, "narration_timestamp": "0:01"},
+        {"timestamps": [[1.5, 4]], "duration": 3.9},
     ],
     ids=str,
 )
@@ -84,6 +86,8 @@ def test_each_caption_of_a_film_has_its_time():
         ({"start": 3, "end_frame": 90}, "one of its columns start and end_frame counts frames"),
         ({"start": 3, "clip_start": 60, "end": 70}, "its columns clip_start and start differ"),
         ({"timestamp": "5.5"}, "its column timestamp has one time"),
+        ({"timestamps": [[0, 300]], "fps": 29.4, "num_frames": 6000}, "in a film of 204.082 s"),
+        ({"timestamps": [[0, 300]], "duration": 82.7}, "ends at 300 s in a film of 82.7 s"),
         ({"times": [[0, 1], [1, 2]]}, "not known what its column times counts"),
     ],
     ids=str,
