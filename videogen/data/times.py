@@ -86,7 +86,7 @@ LATEST = 1e6
 """Largest number of seconds that is a time of a film, and no date."""
 
 BEYOND = 1.4
-"""How many times as late as a film's end the end of a part of it is no time in seconds."""
+"""Multiple of a film's length that no time within it reaches."""
 SAME = 0.1
 """Seconds by which two columns of one time may differ."""
 CURE = "name them start and end, in seconds"
