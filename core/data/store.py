@@ -72,8 +72,8 @@ def remove_unfinished(folder: Path) -> None:
 def full_disk(folder: Path, error: OSError) -> Resumable:
     """Return the error of a folder in which there is no room left."""
     return Resumable(
-        f"cannot write to {folder} ({error.strerror or error}); finished parts are kept and the "
-        "same command resumes"
+        f"cannot write to {folder} ({error.strerror or 'no space left'}); finished parts are kept "
+        "and the same command resumes"
     )
 
 

@@ -102,9 +102,10 @@ def _shortened(line: str) -> str:
 
 
 def _shown(lines: Sequence[str]) -> list[str]:
-    """Return the first lines, and the number of the others."""
+    """Return the first lines, and the number of the others; names of files may be anything."""
     more = len(lines) - SHOWN
-    return [*lines[:SHOWN], *[f"  and {more} more"] * (more > 0)]
+    readable = ["".join(c if c.isprintable() else "?" for c in line) for line in lines[:SHOWN]]
+    return [*readable, *[f"  and {more} more"] * (more > 0)]
 
 
 def prepare(

@@ -11,6 +11,7 @@ A folder of numbered pictures is a clip as a file is, and an archive is as a fol
 pianoreel generated, which it writes in several formats, one is found.
 """
 
+import gzip
 import hashlib
 import html
 import json
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote
 
+from core.data.preparation import SETTINGS_FILE
 from core.data.sources import UNREADABLE, RejectedFile, expand_patterns, real_path
 from core.errors import UserError
 from videogen.data.cells import Faulty, NotUnderstood
@@ -53,10 +55,15 @@ Origin = Literal["manifest", "text", "folder", "name"]
 CaptionSource = Literal["auto", "manifest", "text", "folder", "name"]
 """auto: the first of the others, in this order, that exists for a file."""
 
-TEXTS = (".txt", ".caption")
+TEXTS = (".txt", ".caption", ".text", ".prompt", ".cap")
 """Suffixes of the text of one clip."""
-TEXT_FOLDERS = ("labels", "captions", "prompts", "texts")
-"""Folders of such texts, beside a folder of clips."""
+EXPECTED = (".txt", ".caption")
+"""Suffixes of texts that are tables if they are given themselves."""
+TEXT_FOLDERS = (
+    *("labels", "captions", "prompts", "texts", "label", "caption", "prompt", "text", "txt"),
+    *("descriptions", "description"),
+)
+"""Folders of such texts, beside clips or their folder."""
 OF_FOLDER = ("caption", "prompt", "text", "description")
 """Names of the text of the only clip of a folder."""
 FACTS = ".json"
@@ -78,11 +85,20 @@ OWN_REPORT = "rejects.jsonl"
 
 WORKBOOKS = (".xlsx", ".ods")
 """Suffixes of zips with the sheets of a spreadsheet as XML (ECMA-376, OpenDocument)."""
-PARQUET = ".parquet"
-OTHER_TABLES = (".yaml", ".yml", ".xml", ".toml", ".ini", ".json5", *WORKBOOKS, PARQUET)
+PACKED = (".parquet", ".feather", ".arrow", ".numbers")
+"""Suffixes of tables whose letters are not in their bytes."""
+GZIP = ".gz"
+IN_BYTES = (".xls", ".pkl", ".pickle", ".db", ".sqlite", ".sqlite3")
+"""Suffixes of tables with names as they are among other bytes."""
+OTHER_TABLES = (
+    *(".yaml", ".yml", ".xml", ".toml", ".ini", ".json5"),
+    *(*WORKBOOKS, *PACKED, *IN_BYTES),
+)
 """Suffixes of files that can be tables, and are not read."""
 _CURES = {
-    "save tables as CSV: {} is not read": ".xlsx .xls .ods .numbers .parquet .yaml .yml .xml",
+    "save tables as CSV: {} is not read": (
+        ".xlsx .xls .ods .numbers .parquet .feather .arrow .yaml .yml .xml"
+    ),
     "unpack archives, or pack a zip or a tar: {} is not read": ".gz .tgz .7z .rar",
     "write captions into rex.txt beside rex.mp4: {} is not read": ".srt .vtt .ass .sbv",
     "save pictures as PNG or JPEG: {} is not read": (
@@ -99,6 +115,7 @@ _ID = re.compile(rf"(?=.*\d)(?![1-9]\d{{0,{SHORT_NUMBER - 1}}}$|0$).+")
 """A name that is no word: it has digits, and is not a short number without zeros before it."""
 _OF_YOUTUBE = re.compile(r"(?=.*[a-z])(?=.*[A-Z\d])[\w-]{11}")
 """The id of a film: no word."""
+_SAYS_CAPTION = re.compile(r"\b(?:caption|prompt|description|text)s?\b")
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 _ID_OF_CUT = re.compile(r"_\d+(_\d+)?$")
 """The times in the name of a clip that was cut out of a film."""
@@ -241,6 +258,7 @@ class _Search:
         self.used: set[Path] = set()
         self.texts: set[Path] = set()
         self.rows: dict[Path, list[Row]] = {}
+        self._of_texts: dict[Path, list[Path]] = {}
         if captions in ("auto", "manifest"):
             self._read_tables()
         if given is not None:
@@ -324,10 +342,14 @@ class _Search:
         for place, entry in self.tree.entries.items():
             if place.name == OWN_REPORT or not self._counts(place):
                 continue
+            if self.tree.find(place.with_name(SETTINGS_FILE)):  # of a prepared collection
+                continue
             if place.with_suffix("") in clips and self._is_of_one(entry.file):
                 continue
             if entry.file.suffix in OTHER_TABLES:
                 self._refuse(entry.file, f"save it as CSV: {entry.file.suffix} is not read")
+            elif _is_packed(place):
+                self._refuse(entry.file, f"unpack it: {GZIP} is not read")
             elif entry.file.suffix in (*TABLES, *TEXT_TABLES) or is_list(place):
                 try:
                     self.rows[place] = read_manifest(entry.file, self.limits, self.tree)
@@ -374,9 +396,12 @@ class _Search:
 
         A text is a table only if it `is_manifest`.
         """
+        is_text = table.suffix in TEXT_TABLES and not is_list(table.place) and not is_manifest
+        if is_text and table.suffix not in EXPECTED:
+            return
         if table.place == self.start and self.given is None:
             raise UserError(f"{table} is not a manifest: {why}")
-        if table.suffix in TEXT_TABLES and not is_list(table.place) and not is_manifest:
+        if is_text:
             return
         if tie := self._tie(table):
             raise UserError(
@@ -398,7 +423,9 @@ class _Search:
         text = folded(Path(_unescaped(text)))
         cells = {cell.strip() for cell in _CELL.findall(text)}
         named = {of for name, of in names.items() if name in cells}
-        named = named or {of for name, of in [*names.items()][:SOUGHT] if _holds(text, name)}
+        for name, of in [*names.items()][: 0 if named else SOUGHT]:
+            if name in text and (table.suffix in IN_BYTES or _is_whole(name, text)):
+                named.add(of)
         others = (Path(cell).stem for cell in cells if Path(cell).suffix in VIDEO)
         named = named or {names_of for stem in others if (names_of := stems.get(stem))}
         words = {of for stem, of in stems.items() if {stem, _ID_OF_CUT.sub("", stem)} & cells}
@@ -407,6 +434,9 @@ class _Search:
             named = ids
         if not named and len(words) >= max(FEW_WORDS, SHARE_OF_WORDS * len(stems)):
             named = words
+        here = [of for of in places if of.parent == table.place.parent]
+        if not named and _SAYS_CAPTION.search(text):
+            named = {of.name for of in here if of.with_suffix("") == table.place.with_suffix("")}
         if named:
             return f"names {min(named)}"
         return f"lies beside {beside}" if beside else ""
@@ -490,21 +520,31 @@ class _Search:
         """Return the text of a clip: rex.txt, or rex.mp4.txt, beside rex.mp4."""
         stems = [place.name] if place.suffix.lower() not in (*VIDEO, *PICTURES) else []
         stems += [place.stem, place.name]
-        return self._text([place.with_name(stem) for stem in stems])
+        return self._text([(place.parent, stem) for stem in stems])
 
     def _text_elsewhere(self, place: Path) -> Entry | None:
         """Return the text of a clip in a folder for texts, or that of the clip's own folder."""
         stem = place.name if place in self.sequences else place.stem
-        beside = place.parent.parent
-        own = [place / name for name in (place.name, *OF_FOLDER)]
+        own = [(place, name) for name in (place.name, *OF_FOLDER)]
         if place not in self.sequences:
             is_alone = self._clips_in[place.parent] == 1
-            own = [place.with_name(name) for name in OF_FOLDER if is_alone]
-        return self._text([*own, *(beside / name / stem for name in TEXT_FOLDERS)])
+            own = [(place.parent, name) for name in OF_FOLDER if is_alone]
+        return self._text([*own, *((folder, stem) for folder in self._text_folders(place.parent))])
 
-    def _text(self, stems: Sequence[Path]) -> Entry | None:
-        """Return the first of the texts of these names."""
-        named = (stem.with_name(stem.name + suffix) for suffix in TEXTS for stem in stems)
+    def _text_folders(self, folder: Path) -> list[Path]:
+        """Return the folders for the texts of the clips in a folder."""
+        if folder not in self._of_texts:
+            named = (above / name for above in (folder, folder.parent) for name in TEXT_FOLDERS)
+            self._of_texts[folder] = [one for one in named if folded(one) in self._folders]
+        return self._of_texts[folder]
+
+    @cached_property
+    def _folders(self) -> frozenset[str]:
+        return frozenset(map(folded, self.tree.folders))
+
+    def _text(self, stems: Sequence[tuple[Path, str]]) -> Entry | None:
+        """Return the first of the texts of these folders and names."""
+        named = (folder / f"{stem}{suffix}" for suffix in TEXTS for folder, stem in stems)
         return next((entry for text in named if (entry := self.tree.find(text))), None)
 
     @cached_property
@@ -515,20 +555,33 @@ class _Search:
     def _from_facts(self, place: Path) -> str:
         """Return the caption in rex.json beside rex.mp4, or the class in rex.cls, if any."""
         stem = place.name if place in self.sequences else place.stem
-        entry = self.tree.find(place.with_name(stem + FACTS))
+        entry = self.tree.find(place.parent / f"{stem}{FACTS}")
         facts = self._facts(entry.file) if entry else None
+        if entry and facts is None:
+            facts = {IN_FACTS[0]: self._texts_in(entry.file)}
         names = [*IN_FACTS, columns(facts)[1]] if facts else []
         values = [facts[name] for name in names if facts and name in facts]
         texts = [
             one for value in values for one in (value if isinstance(value, list) else [value])
         ]
         caption = next((text for text in texts if isinstance(text, str) and text.strip()), "")
-        if not caption and (classes := self.tree.find(place.with_name(stem + CLASS))):
+        if not caption and (classes := self.tree.find(place.parent / f"{stem}{CLASS}")):
             self.texts.add(classes.file.place)
             return self._read_text(classes.file)
+        if entry and not caption and "" in texts:
+            raise RejectedFile("no-caption", f"the caption in {entry.file.place.name} is empty")
         if caption and entry:
             self.texts.add(entry.file.place)
         return caption
+
+    def _texts_in(self, file: File) -> Any:
+        """Return the captions in a file that is no object: a text, or a list of them."""
+        try:
+            found = json.loads(read_text(file, self.limits))
+        except (NotUnderstood, ValueError, RecursionError) as error:
+            why = f"{file.place.name} is no JSON: {str(error)[:80]}"
+            raise RejectedFile("no-caption", why) from error
+        return found
 
     def _facts(self, file: File) -> dict[str, Any] | None:
         """Return the object in a file; None if it holds anything else."""
@@ -546,9 +599,9 @@ class _Search:
             raise RejectedFile(reason, f"{file.place.name}: {error.detail}") from error
 
 
-def _holds(text: str, name: str) -> bool:
-    """Return whether a text has a name that is no end of a longer one."""
-    return name in text and bool(re.search(rf"(?<![\w-]){re.escape(name)}", text))
+def _is_whole(name: str, text: str) -> bool:
+    """Return whether a name in a text is no end of a longer one."""
+    return bool(re.search(rf"(?<![\w-]){re.escape(name)}", text))
 
 
 def _unescaped(text: str) -> str:
@@ -560,8 +613,15 @@ def _unescaped(text: str) -> str:
 
 def _text_of_table(table: File, limits: VideoLimits) -> str:
     """Return a table as text; of a workbook what its sheets hold, empty if it cannot be read."""
-    if table.suffix == PARQUET:
+    if table.suffix in PACKED:
         raise NotUnderstood("it is no text")
+    with suppress(RejectedFile, *UNREADABLE):
+        if table.suffix in IN_BYTES:
+            data = table.read(limits, limits.manifest_bytes)
+            return data.replace(b"\0", b"").decode("latin-1")
+        if table.suffix == GZIP:
+            with table.open(limits) as file, gzip.open(file) as unpacked:
+                return decode(unpacked.read(limits.manifest_bytes))
     if table.suffix not in WORKBOOKS:
         return read_text(table, limits)
     with suppress(RejectedFile, *UNREADABLE):
@@ -570,6 +630,11 @@ def _text_of_table(table: File, limits: VideoLimits) -> str:
             parts = [archive.open(name).read(limits.manifest_bytes) for name in names]
         return "\n".join(part.decode(errors="replace") for part in parts)
     return ""
+
+
+def _is_packed(place: Path) -> bool:
+    """Return whether a file is called as a table that is packed: clips.csv.gz."""
+    return place.suffix.lower() == GZIP and Path(place.stem).suffix.lower() in TABLES
 
 
 def _on_disk(path: Path) -> Entry:

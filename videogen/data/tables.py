@@ -31,7 +31,7 @@ LINES = (".jsonl", ".ndjson", ".jsonlines")
 """Suffixes of tables of an object a line."""
 TABLES = (".csv", ".tsv", *LINES, ".json")
 """Suffixes of tables."""
-TEXT_TABLES = (".txt", ".caption", ".tab", ".psv", ".list", ".lst", ".dat", "")
+TEXT_TABLES = (".txt", ".caption", ".tab", ".psv", ".list", ".lst", ".dat", ".md", "")
 """Suffixes of texts that may be tables: Excel writes those of Unicode text as .txt."""
 LISTS = ("videos.txt", "video.txt")
 """Names of lists of clips, in the order of the captions that lie beside them."""
@@ -70,6 +70,9 @@ _IN_NAMES = "-./\\+&"
 """Signs that stand in names of files, and separate columns only with spaces around them."""
 _SPACES, _SPACE, _CELL_END = "  ", " ", "\x1f"
 """Separators: two spaces or more, one before the caption alone, and that of ASCII."""
+
+_RULE = re.compile(r"\s*:?-*:?\s*")
+"""A cell of the line below the names of columns in Markdown."""
 
 OPENS = re.compile(r'\\"\w')
 ESCAPED = re.compile(r'\\"(?!\s*(?:[,;\t|]|$))', re.MULTILINE)
@@ -148,7 +151,7 @@ def _csv_rows(file: File, text: str, tree: Tree | None, is_clip: Callable[[Field
         spanned = lines[head + 1 + begin : head + 1 + reader.line_num]
         if len(spanned) > 1:
             _require_closed(names, separator, spanned, number, is_clip)
-        if _filled(values):
+        if _filled(values) and not all(map(_RULE.fullmatch, values)):
             yield number, _cells(names, values, separator)
 
 

@@ -324,3 +324,12 @@ def test_real_clips_are_prepared(shared_data: Path, tmp_path: Path, name: str, c
     assert sum(summary.pieces.values()) == clips
     data = Collection.open(tmp_path / "data")
     assert data.frames_of(data.indices("train")).std() > 20
+
+
+def test_names_of_files_are_printed_without_what_would_move_the_cursor(tmp_path: Path):
+    write_gif(greys(*range(40), height=16, width=16), tmp_path / "a\nred.gif", 8)
+    write_gif(greys(9, 9, 9, 9, height=16, width=16), tmp_path / "\x1b[31mb.gif", 8)
+    lines = prepare([str(tmp_path)], None, SMALL, jobs=0).lines
+    assert any("a?red" in line for line in lines), "its last clip is held out"
+    assert any("?[31mb" in line for line in lines)
+    assert all(line.isprintable() for line in lines)

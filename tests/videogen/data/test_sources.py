@@ -19,6 +19,7 @@ from videogen.data.sources import Captioned, CaptionSource, Listing, advice, lis
 from videogen.files.clip import write_gif, write_mp4, write_webm
 from videogen.files.label import Label
 from videogen.files.limits import VideoLimits
+from videogen.files.tree import Tree
 
 
 def clips(folder: Path, captions: CaptionSource = "auto") -> dict[str, tuple[str, str | None]]:
@@ -922,3 +923,75 @@ def test_addresses_name_the_files_that_were_downloaded(tmp_path: Path):
     write(tmp_path, x_dot_csv=f"url,caption\n{rows}gs://mine/v/c.mp4,three\n")
     captions = [("my clip.mp4", "one"), ("a1B.mp4", "two"), ("c.mp4", "three")]
     assert [row[:2] for row in read_rows(tmp_path)] == captions
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("x.csv.gz", gzip.compress(b"path,caption\na.mp4,a dog\n")),
+        ("x.jsonl.GZ", gzip.compress(b'{"path": "a.mp4", "caption": "a dog"}\n')),
+        ("x.xls", b"\xd0\xcf\x11\xe0" + "a.mp4 a dog".encode("utf-16-le")),
+        ("x.db", b"SQLite format 3\0\0\x17\x15aa.mp4a dog"),
+        ("x.pkl", b"\x80\x04}\x8c\x05a.mp4\x8c\x05a dog."),
+        ("x.feather", b"ARROW1\0\0"),
+        ("x.numbers", b"PK\x03\x04"),
+        ("a.yaml", b"caption: a dog\n"),
+        ("a.csv", b"caption\na dog\n"),
+        ("a.xml", b"<description>a dog</description>"),
+        ("a.json", b'{"caption": "a dog'),
+    ],
+)
+def test_captions_that_cannot_be_read_stop(tmp_path: Path, name: str, data: bytes):
+    write(tmp_path, a_dot_mp4="x")
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(UserError, match=r"(names|lies beside) a\.mp4, but is not understood"):
+        listing([str(tmp_path)])
+    assert clips(tmp_path, "name") == {"a.mp4": ("a", "name")}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.text", "a dog"),
+        ("a.prompt", "a dog"),
+        ("a.json", '["a dog", "a cat"]'),
+        ("a.json", '"a dog"'),
+        ("captions/a.txt", "a dog"),
+        ("Caption/a.txt", "a dog"),
+        ("x.md", "# Mine\n\n| path | caption |\n|:---|---|\n| a.mp4 | a dog |\n"),
+    ],
+)
+def test_captions_beside_clips_are_read_in_other_files(tmp_path: Path, name: str, text: str):
+    write(tmp_path, a_dot_mp4="x")
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(text)
+    assert [clip.caption for clip in listing([str(tmp_path)]).clips] == ["a dog"]
+
+
+def test_an_empty_caption_of_a_clip_is_not_replaced(tmp_path: Path):
+    write(tmp_path, a_dot_mp4="x", a_dot_json='{"caption": ""}')
+    assert clips(tmp_path) == {"a.mp4": ("no-caption", None)}
+
+
+def test_a_collection_beside_its_clips_holds_no_table(tmp_path: Path):
+    write(tmp_path, a1B_dot_mp4="x", out__prepare_dot_json="{}")
+    write(tmp_path, out__index_dot_json='{"sources": ["a1B", "a1B.mp4"]}')
+    assert clips(tmp_path) == {"a1B.mp4": ("a1B", "name")}
+
+
+def test_a_name_may_be_points(tmp_path: Path):
+    write(tmp_path, x="x")
+    (tmp_path / "x").rename(tmp_path / "..mp4")
+    assert [c.fault and c.fault[0] for c in listing([str(tmp_path / "..mp4")]).clips] == [
+        "no-caption"
+    ]
+
+
+def test_texts_of_many_clips_are_looked_up_only_where_there_are_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    asked, find = [], Tree.find
+    monkeypatch.setattr(Tree, "find", lambda tree, place: asked.append(place) or find(tree, place))
+    write(tmp_path, **{f"{number}_dot_mp4": "x" for number in range(100)})
+    assert len(listing([str(tmp_path)]).clips) == 100
+    assert len(asked) < 100 * 20, "in each folder they would be 120 a clip"
