@@ -29,7 +29,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from core.data.sources import RejectedFile
 from videogen.data.cells import Faulty, Fields, NotUnderstood, listed
 from videogen.data.tables import IDS, NUMBERED, TEXT_TABLES, columns, rows
-from videogen.data.times import excerpts
+from videogen.data.times import excerpts, times_in
 from videogen.files.clock import Excerpt
 from videogen.files.limits import VideoLimits
 from videogen.files.pictures import is_sequence
@@ -173,6 +173,12 @@ def _of_row(
     """Yield a row for each caption, with its excerpt."""
     path, caption = columns(fields)
     name = _text(_place(_value(fields, path, "path")), "path")
+    several = fields.get(caption)
+    if isinstance(several, list) and several and all(isinstance(one, dict) for one in several):
+        for one in several:
+            own = {**fields, caption: _words(one), **times_in("span", one)}
+            yield from _of_row(number, file, own, limits, tree)
+        return
     captions = _captions(fields, caption)
     for text, excerpt in zip(captions, excerpts(fields, len(captions)), strict=True):
         clip, of = _with_excerpt(file, name, excerpt, tree)

@@ -21,7 +21,7 @@ from typing import Any
 
 from core.data.sources import RejectedFile
 from videogen.data.cells import Faulty, Fields, NotUnderstood
-from videogen.data.times import is_time
+from videogen.data.times import times_in
 from videogen.files.limits import VideoLimits
 from videogen.files.reading import VIDEO
 from videogen.files.text import decode
@@ -462,7 +462,7 @@ def _fields(value: object) -> Fields | str:
             lent = [path] * (path in PATHS and not own_path)
             lent += [caption] * (caption in WORDS and not own_caption)
             fields |= {key: inner[key] for key in lent}
-        fields |= {key: inner[key] for key in inner if is_time(key) and key not in fields}
+        fields = {**times_in(name, inner), **fields}
     return fields
 
 

@@ -51,16 +51,22 @@ _NAMES = {
     for role, form in _ROLES.items()
 }
 _LOOSE = {"from": "begin", "to": "end", "in": "begin", "out": "end", "in_point": "begin",
-          "out_point": "end", "until": "end"}  # fmt: skip
+          "out_point": "end", "until": "end", "offset": "begin"}  # fmt: skip
 """Names that are of times only where their values are."""
 _COUNTS = ("num_frames", "n_frames", "nframes", "frame_count", "frames")
 """Names of the column of the frames of an excerpt."""
 _RATES = ("fps", "frame_rate", "framerate", "video_fps", "frames_per_second")
 _SPANS = re.compile(
     rf"{_WORDS}(?:(?P<frame1>frames?){_WORDS})?(?:spans?|ranges?|intervals?|windows?|boundary|"
-    r"boundaries|timestamps?|segments?)(?:in)?(?P<frame2>frames?)?(?P<s>s|secs?|seconds?)?"
+    r"boundaries|timestamps?|timecodes?|time|segments?)(?:in)?(?P<frame2>frames?)?(?P<s>s|secs?|seconds?)?"
 )
 """Names of the columns of a begin and an end, or of pairs of both."""
+_OPPOSITES = {
+    "start": ("end", "stop"), "begin": ("end",), "first": ("last",), "from": ("to",),
+    "in": ("out",), "von": ("bis",), "debut": ("fin",), "inicio": ("fin",), "inizio": ("fine",),
+    "anfang": ("ende",), "beginn": ("ende",), "t0": ("t1",), "t1": ("t2",),
+}  # fmt: skip
+"""Parts of names of begins, with those of their ends."""
 _PAIRS = ("times", "moments", "frames")
 """Names of other columns that may hold pairs, of which it is not known what they count."""
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0}
@@ -77,7 +83,7 @@ _WITH_UNITS = re.compile(
 )
 """A time with its units, as 1m30s and 1500 ms, also as ISO 8601 writes it."""
 _SPAN = re.compile(
-    r"[(\[]?\s*([^\s,;()\[\]]+?)\s*(?:-->|[-\u2013\u2014,;]|\s)\s*([^\s,;]+?)\s*[)\]]?"
+    r"[(\[]?\s*([^\s,;()\[\]]+?)\s*(?:-->|\.{2,}|[-\u2013\u2014,;~]|\bto\b|\s)\s*([^\s,;]+?)\s*[)\]]?"
 )
 """A begin and an end in one cell."""
 FASTEST = 1e4
@@ -133,6 +139,17 @@ def is_time(name: str) -> bool:
     return any(_NAMES[role].fullmatch(compact) for role in ("begin", "end"))
 
 
+def _span(name: str) -> re.Match[str] | None:
+    """Return how a column of pairs of a begin and an end is called; None for other columns."""
+    return None if name in _PAIRS else _SPANS.fullmatch(re.sub(r"[^a-z\d]", "", name))
+
+
+def times_in(name: str, inner: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the begins and ends in an object of a row, which is called so."""
+    is_span = name in _PAIRS or _span(name)
+    return {key: one for key, one in inner.items() if is_time(key) or (is_span and key in _LOOSE)}
+
+
 def excerpts(fields: Fields, count: int) -> Sequence[Excerpt | None]:
     """Return the part of the film of each of the captions of a row; None for all of it.
 
@@ -158,7 +175,7 @@ Pairs = list[tuple[float | None, float | None]]
 def _pairs(fields: Fields) -> tuple[Pairs, bool]:
     """Return the begins and ends of a column of pairs, and whether they count frames."""
     for name, value in fields.items():
-        match = _SPANS.fullmatch(re.sub(r"[^a-z\d]", "", name))
+        match = _span(name)
         if not match and name not in _PAIRS:
             continue
         whole = _split(listed(value), name)
@@ -177,7 +194,7 @@ def _pairs(fields: Fields) -> tuple[Pairs, bool]:
 def _require_two(fields: Fields) -> None:
     """Raise `Faulty` for a single time in a column that may be of a begin and an end."""
     for name, value in fields.items():
-        if "time" in name and _SPANS.fullmatch(re.sub(r"[^a-z\d]", "", name)):
+        if "time" in name and _span(name):
             time = _time(value, name, is_loose=True)
             if time and time < LATEST:
                 raise Faulty(f"its column {name} has one time ({value!a:.20}) of two: {CURE}")
@@ -260,7 +277,7 @@ def _require_known(fields: Fields, columns: Mapping[str, Sequence[Column]]) -> N
     known = {column.name for of in columns.values() for column in of}
     if not unknown and not columns["begin"]:
         unknown = [name for pair in _begins_with_ends(fields, known) for name in pair]
-    named = [name for name in unknown if _number(fields[name]) is not None]
+    named = [name for name in unknown if _is_timed(fields[name])]
     if named:
         raise Faulty(
             f"it is not known what its columns {' and '.join(named)} count: {CURE}, or leave them "
@@ -270,11 +287,20 @@ def _require_known(fields: Fields, columns: Mapping[str, Sequence[Column]]) -> N
 
 def _begins_with_ends(fields: Fields, known: set[str]) -> Iterator[tuple[str, str]]:
     """Yield the columns of names that only differ in the words of a begin and of an end."""
-    for first, last in (("start", "end"), ("start", "stop"), ("begin", "end")):
-        for name in fields:
-            other = name.replace(first, last)
-            if name not in known and other != name and other in fields:
-                yield name, other
+    for name in fields:
+        parts = re.split(r"([^a-z\d])", name)
+        for number, part in enumerate(parts):
+            for last in _OPPOSITES.get(part, ()):
+                other = "".join([*parts[:number], last, *parts[number + 1 :]])
+                if name not in known and other in fields:
+                    yield name, other
+
+
+def _is_timed(value: Any) -> bool:
+    """Return whether a value may be a time: a number, or numbers between colons."""
+    if isinstance(value, str) and re.fullmatch(r"\d+(?:[:;.]\d+)+", value.strip()):
+        return True
+    return _number(value) is not None
 
 
 def _number(value: Any) -> float | None:

@@ -842,6 +842,11 @@ def test_times_may_lie_in_an_object_of_a_row(tmp_path: Path):
     write(tmp_path, x_dot_json='[{"video": {"path": "a.mp4", "start_ms": 500, "end_ms": 1500}, '
           '"caption": "a dog"}]')  # fmt: skip
     assert read_rows(tmp_path) == [("a.mp4", "a dog", (0.5, 1.5))]
+    write(tmp_path, x_dot_json='[{"path": "a.mp4", "time": {"from": 1, "to": 2}, "text": "x"}]')
+    assert read_rows(tmp_path) == [("a.mp4", "x", (1, 2))]
+    write(tmp_path, x_dot_json='[{"path": "a.mp4", "captions": [{"start": 1, "end": 2, "text": '
+          '"one"}, {"start": 2, "end": 3, "text": "two"}]}]')  # fmt: skip
+    assert read_rows(tmp_path) == [("a.mp4", "one", (1, 2)), ("a.mp4", "two", (2, 3))]
 
 
 def test_a_clip_of_another_suffix_is_found_where_it_alone_can_be_meant(tmp_path: Path):
