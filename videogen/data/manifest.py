@@ -19,7 +19,7 @@ import math
 import os
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -310,20 +310,29 @@ def _clip(table: File, name: str, tree: Tree | None) -> Path:
     if not table.members and (found := _below(folder, given, quoted)):
         return found
     ends = [given, *_of_id(given)]
-    here = (entry.file.place for end in ends if tree and (entry := tree.find(folder / end)))
-    return next(here, None) or _elsewhere(table, tree, ends, quoted)
+    here = {entry.file.place for end in ends if tree and (entry := tree.find(folder / end))}
+    return _only(here, quoted) or _elsewhere(table, tree, ends, quoted)
+
+
+def _only(places: Collection[Path], quoted: str) -> Path | None:
+    """Return the one place, None if there is none; `RejectedFile` names several."""
+    if len(places) > 1:
+        names = " and ".join(sorted(place.name for place in places))
+        raise RejectedFile("no-file", f"there is no file {quoted}, but {names}: name one of them")
+    return next(iter(places), None)
 
 
 def _elsewhere(table: File, tree: Tree | None, ends: Sequence[Path], quoted: str) -> Path:
     """Return the clip of another folder whose path ends so, or else one of another suffix."""
     found = [place for end in ends if tree for place in tree.ending(end)]
-    several = f", but {len(found)} of this name in other folders"
-    if not found and _suffix(ends[0].name):
-        found = _of_other_suffixes(table, tree, ends[0])
-        several = f", but {' and '.join(place.name for place in found)}: name one of them"
     if len(found) == 1:
         return found[0]
-    raise RejectedFile("no-file", f"there is no file {quoted}{several * bool(found)}")
+    several = f", but {len(found)} of this name in other folders" * bool(found)
+    if not found and _suffix(ends[0].name):
+        other = _only(_of_other_suffixes(table, tree, ends[0]), quoted)
+        if other:
+            return other
+    raise RejectedFile("no-file", f"there is no file {quoted}{several}")
 
 
 def _of_other_suffixes(table: File, tree: Tree | None, given: Path) -> list[Path]:
@@ -360,8 +369,8 @@ def _below(folder: Path, given: Path, quoted: str) -> Path | None:
         path = on_disk(root, given.parts)
         if not path.exists():
             names = names_in(path.parent) if path.parent.is_dir() else {}
-            ids = (video for video in _of_id(path) if folded(Path(video.name)) in names)
-            path = next((video for video in ids if video.is_file()), path)
+            ids = [video for video in _of_id(path) if folded(Path(video.name)) in names]
+            path = _only([video for video in ids if video.is_file()], quoted) or path
         target = path.resolve()
         is_below = target.is_relative_to(root) and target != root
         exists = target.is_file() or is_sequence(target)

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote
 
-from core.data.preparation import SETTINGS_FILE
+from core.data.preparation import SETTINGS_FILE, counted
 from core.data.sources import UNREADABLE, RejectedFile, expand_patterns, real_path
 from core.errors import UserError
 from videogen.data.cells import Faulty, NotUnderstood
@@ -80,6 +80,8 @@ them, and least number of such names."""
 SOUGHT = 1000
 """Most names of clips that are looked for in each place of a table."""
 
+NAMES_OF_LISTS = {Path(name).stem for name in CAPTION_LISTS}
+"""Names, without suffixes, of lists of captions."""
 OWN_REPORT = "rejects.jsonl"
 """A file beside a prepared collection that names clips and is no table of captions."""
 
@@ -339,6 +341,7 @@ class _Search:
     def _read_tables(self) -> None:
         """Read all manifests; a table that names clips must be one."""
         clips = {place.with_suffix("") for place in self._clip_places()}
+        read = set[Path]()
         for place, entry in self.tree.entries.items():
             if place.name == OWN_REPORT or not self._counts(place):
                 continue
@@ -351,6 +354,9 @@ class _Search:
             elif _is_packed(place):
                 self._refuse(entry.file, f"unpack it: {GZIP} is not read")
             elif entry.file.suffix in (*TABLES, *TEXT_TABLES) or is_list(place):
+                if (real := real_path(place)) in read:  # a link to it
+                    continue
+                read.add(real)
                 try:
                     self.rows[place] = read_manifest(entry.file, self.limits, self.tree)
                 except NotUnderstood as error:
@@ -366,16 +372,22 @@ class _Search:
         """Raise `UserError` for a list of captions that says of no clip which is its own."""
         clips = self._clip_places()
         for place, entry in self.tree.entries.items():
-            if place.name.lower() not in CAPTION_LISTS or not self._counts(place):
+            kinds = (*TABLES, *TEXT_TABLES)
+            is_list_of_them = place.stem.lower() in NAMES_OF_LISTS and entry.file.suffix in kinds
+            if not is_list_of_them or not self._counts(place):
                 continue
             below = [clip for clip in clips if place.parent in clip.parents]
             count = len(self._in_any_encoding(entry.file).strip().splitlines())
-            if count == len(below) > 1 and not any(map(self._text_beside, below)):
+            if count and below and not any(map(self._has_text, below)):
+                lines, of = counted(count, "line"), counted(len(below), "clip")
                 raise UserError(
-                    f"{entry.file} has {count} captions for {count} clips, but nothing says which "
-                    f"is whose: write {LISTS[0]} beside it, with the path of a clip in each line, "
+                    f"{entry.file} has {lines} for {of}, but nothing says which is whose: write "
+                    f"{LISTS[0]} beside it, with the path of a clip in each line, "
                     "or choose other captions: --captions text, folder or name"
                 )
+
+    def _has_text(self, clip: Path) -> bool:
+        return bool(self._text_beside(clip) or self._text_elsewhere(clip))
 
     def _clip_places(self) -> set[Path]:
         """Return the places of videos and of sequences."""

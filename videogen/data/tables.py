@@ -262,6 +262,10 @@ NAMED = re.compile(
     re.I,
 )
 """A clip before its caption: with a colon, a sign of equality, a dash or a space between."""
+_OTHER = re.compile(
+    rf"[0-9a-f]{{16,}}|[\d.,:]+ ?\w{{1,3}}|\S+(?:{'|'.join(map(re.escape, VIDEO))})", re.I
+)
+"""Words beside a clip that are no caption: a checksum, a length with its unit, another file."""
 PARTS = ("train", "training", "test", "testing", "val", "valid", "validation", "dev")
 """Words beside a clip that say to which part of a collection it belongs."""
 SHORT_NUMBER = re.compile(r"\d{1,4}")
@@ -331,7 +335,8 @@ def _is_of_clip(fields: Fields | str, names: set[str], separator: str) -> bool:
 
     A word or a short number without a suffix may be something else, such as a class.
     """
-    if isinstance(fields, str) or not WORD.search(fields.get("caption", "")):
+    caption = "" if isinstance(fields, str) else fields.get("caption", "")
+    if isinstance(fields, str) or not WORD.search(caption) or _OTHER.fullmatch(caption):
         return False
     last = PureWindowsPath(fields["path"].strip()).name  # which knows both slashes
     if Path(last).suffix.lower() in VIDEO:

@@ -727,6 +727,9 @@ def test_a_table_without_its_first_line_is_read(tmp_path: Path, name: str, text:
         "dog is a word\ncat is another\n",
         "dog/1.mp4 is the best of all\n",
         "dog/1.mp4 train\ndog/2.mp4 test\n",
+        "dog/1.mp4: d41d8cd98f00b204e9800998ecf8427e\ndog/2.mp4: aaaad98f00b204e9800998ecf8427e\n",
+        "dog/1.mp4 12.5 s\ndog/2.mp4 3 sec\n",
+        "dog/1.mp4: cat/3.mp4\ndog/2.mp4: cat/3.mp4\n",
         "dog/1.mp4|val\ndog/2.mp4|train\n",
         "file 'dog/1.mp4'\nfile 'dog/2.mp4'\n",
     ],
@@ -782,9 +785,7 @@ def test_a_workbook_that_names_clips_stops(tmp_path: Path):
 
 def test_captions_without_a_list_of_their_clips_stop(tmp_path: Path):
     write(tmp_path, videos__a_dot_mp4="x", videos__b_dot_mp4="x", prompts_dot_txt="one\ntwo\n")
-    with pytest.raises(
-        UserError, match=r"has 2 captions for 2 clips, .* write videos\.txt beside"
-    ):
+    with pytest.raises(UserError, match=r"has 2 lines for 2 clips, .* write videos\.txt beside"):
         clips(tmp_path)
     assert clips(tmp_path, "folder")["videos/a.mp4"] == ("videos", "folder")
     write(tmp_path, videos__a_dot_txt="mine")
@@ -1000,3 +1001,35 @@ def test_texts_of_many_clips_are_looked_up_only_where_there_are_some(
     write(tmp_path, **{f"{number}_dot_mp4": "x" for number in range(100)})
     assert len(listing([str(tmp_path)]).clips) == 100
     assert len(asked) < 100 * 20, "in each folder they would be 120 a clip"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("captions.csv", "caption\none\ntwo\n"),
+        ("captions.json", '["one", "two"]'),
+        ("prompts.txt", "one\n"),
+        ("Prompts.TXT", "one\ntwo\nthree\n"),
+    ],
+)
+def test_a_list_of_captions_in_any_file_and_of_any_length_stops(
+    tmp_path: Path, name: str, text: str
+):
+    write(tmp_path, a_dot_mp4="x", b_dot_mp4="x")
+    (tmp_path / name).write_text(text)
+    with pytest.raises(UserError, match=r"has \d lines? for 2 clips, but nothing says which is"):
+        listing([str(tmp_path)])
+    write(tmp_path, captions__a_dot_txt="mine", captions__b_dot_txt="mine")
+    assert {caption for caption, _ in clips(tmp_path).values()} == {"mine"}
+
+
+def test_an_id_of_two_files_names_neither(tmp_path: Path):
+    write(tmp_path, a_dot_mp4="x", a_dot_mov="x", x_dot_csv="path,caption\na,one\n")
+    fault = "row 2: there is no file 'a', but a.mov and a.mp4: name one of them"
+    assert ("no-file", fault) in [clip.fault for clip in listing([str(tmp_path)]).clips]
+
+
+def test_a_table_and_a_link_to_it_are_one(tmp_path: Path):
+    write(tmp_path, d__a_dot_mp4="x", x_dot_csv="path,caption\na.mp4,one\n")
+    (tmp_path / "d" / "x.csv").symlink_to("../x.csv")
+    assert [clip.caption for clip in listing([str(tmp_path)]).clips] == ["one"]
