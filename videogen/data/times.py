@@ -50,9 +50,15 @@ _NAMES = {
     role: re.compile(f"{_WORDS}(?:{_UNIT.format(1)})?{_WORDS}{form}{_WORDS}(?:{_UNIT.format(2)})?")
     for role, form in _ROLES.items()
 }
-_LOOSE = {"from": "begin", "to": "end", "in": "begin", "out": "end", "in_point": "begin",
-          "out_point": "end", "until": "end", "offset": "begin"}  # fmt: skip
-"""Names that are of times only where their values are."""
+_LOOSE = (
+    {"begin": "from", "end": "to"},
+    {"begin": "from", "end": "until"},
+    {"begin": "in", "end": "out"},
+    {"begin": "in_point", "end": "out_point"},
+    {"begin": "offset", "length": "duration"},
+)
+"""Names that are of times only beside each other, and where their values are."""
+_LOOSE_NAMES = {name for pair in _LOOSE for name in pair.values()} - {"duration"}
 _COUNTS = ("num_frames", "n_frames", "nframes", "frame_count", "frames")
 """Names of the column of the frames of an excerpt."""
 _RATES = ("fps", "frame_rate", "framerate", "video_fps", "frames_per_second")
@@ -119,9 +125,11 @@ def _columns(names: frozenset[str]) -> Mapping[str, Sequence[Column]]:
                 break
     found["length"] = [c for c in found["length"] if not _OF_FILM.fullmatch(c.name)]
     found["length"] = [c for c in found["length"] if not _OF_FILM.fullmatch(c.name)]
-    for name, role in _LOOSE.items():
-        if name in names and not found[role]:
-            found[role].append(Column(name, "s"))
+    for pair in _LOOSE:
+        if names.issuperset(pair.values()) and not (found["begin"] or found["end"]):
+            for role, name in pair.items():
+                if role != "length":
+                    found[role].append(Column(name, "s"))
     found["length"] += [Column(name, "frame") for name in _COUNTS if name in names]
     order = [*SECONDS, "frame", "unknown"]
     for columns in found.values():
@@ -147,7 +155,9 @@ def _span(name: str) -> re.Match[str] | None:
 def times_in(name: str, inner: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the begins and ends in an object of a row, which is called so."""
     is_span = name in _PAIRS or _span(name)
-    return {key: one for key, one in inner.items() if is_time(key) or (is_span and key in _LOOSE)}
+    return {
+        key: one for key, one in inner.items() if is_time(key) or (is_span and key in _LOOSE_NAMES)
+    }
 
 
 def excerpts(fields: Fields, count: int) -> Sequence[Excerpt | None]:
@@ -330,7 +340,7 @@ def _times(fields: Fields, column: Column | None, rate: float) -> list[float | N
         return []
     scale = SECONDS.get(column.unit, 1 / rate if column.unit == "frame" and rate else 1.0)
     value = listed(fields[column.name])
-    plain, is_loose = column.unit != "s", column.name in _LOOSE
+    plain, is_loose = column.unit != "s", column.name in _LOOSE_NAMES
     times = [
         _time(one, column.name, plain, is_loose)
         for one in (value if isinstance(value, list) else [value])

@@ -319,7 +319,10 @@ def test_a_disk_that_is_full_at_any_moment_is_said_and_resumed(
     tmp_path: Path, error: OSError, raised: type[Exception]
 ):
     """Shards have their own test; this is of the index, the reports and the picture."""
-    with pytest.raises(raised, match=error.strerror or str(error)), open_preparation(tmp_path, {}):
+    with (
+        pytest.raises(raised, match=error.strerror or "no space left"),
+        open_preparation(tmp_path, {}),
+    ):
         raise error
     opened(tmp_path)
 

@@ -15,7 +15,6 @@ from core.data.preparation import open_preparation
 from core.data.store import (
     Store,
     finished,
-    full_disk,
     read_columns,
     read_metadata,
     remove_unfinished,
@@ -224,9 +223,3 @@ def test_a_column_in_parts_is_one_array_of_the_first_parts_type(tmp_path: Path):
     (column,) = read_columns(tmp_path, 0).values()
     assert column.dtype == np.int16
     assert column.tolist() == [[1, 2], [3, 4], [6, 9]]
-
-
-def test_an_array_that_is_cut_short_is_said_to_lack_space():
-    """NumPy's error for it has no number."""
-    error = full_disk(Path("x"), OSError("98304 requested and 8064 written"))
-    assert "cannot write to x (no space left); finished parts are kept" in str(error)

@@ -144,6 +144,7 @@ def test_times_that_cannot_be_are_refused(fields: dict[str, Any], why: str):
         {"attention": 3, "trend": 5},
         {"first_name": "Jo", "last_name": "Do"},
         {"time": "noon"},
+        {"out": 1, "to": 5, "offset": 3},
     ],
     ids=str,
 )
