@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from core.theory.passes import Batch
-from musegen.bar_latents.form import form_of
+from musegen.bar_latents.plan import plan_of
 from musegen.configuration import MusicRun
 from musegen.data.collection import Collection
 from musegen.densities.note_sequences import to_rows
@@ -44,8 +44,9 @@ class PhraseBatches:
 
     def _played(self, number: int) -> Batch:
         played = self.data.played(*self.data.chosen(number, self._size, self._seed))
-        x = to_played(*(torch.from_numpy(part).to(self.device) for part in played))
-        return Batch(x, form_of(x))
+        cells, velocity = (torch.from_numpy(part) for part in played)
+        x = to_played(cells.to(self.device), velocity.to(self.device))
+        return Batch(x, plan_of(cells))
 
     @property
     def _size(self) -> int:

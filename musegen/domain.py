@@ -108,7 +108,8 @@ class Music(Domain[Collection, MusicRun, Items, "Model"]):
 
         Where tracks are given, x has the other tracks and c the given ones; of a density that
         learns to listen c is what random drafts keep. Those of a density of notes are on the
-        processor: the density counts its notes there, and copies them to the device.
+        processor: the density counts its notes there, and copies them to the device. So is the
+        plan of phrases, which is c where a model has forms.
         """
         if config.model.learns_to_listen and not config.start:
             raise ConfigError(

@@ -20,7 +20,7 @@ class FormPrior(Protocol):
 
 @dataclass(frozen=True)
 class LearnForm:
-    """-log p(form of x), the form being the condition c that the batch brings."""
+    """-log p(form of x), the form being in the condition c that the batch brings."""
 
     trains: tuple[str, ...] = ("prior",)
     weight: float = 1.0

@@ -4,18 +4,29 @@ import contextlib
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from pretended import pretended_device, reads
+from pretended import copies, pretended_device, reads
 
 from core.app import fit
 from core.app.domain import Domain
 from core.app.model import Model
+from core.theory.passes import Batch
 from core.training.run import Run
 from core.training.step import step
 
 CPU = torch.device("cpu")
+
+
+class Waits(NamedTuple):
+    """The reads of the device, and the copies to it, that the processor waits for."""
+
+    reads: int = 0
+    copies: int = 0
+
+
+NONE = Waits()
 
 
 @contextlib.contextmanager
@@ -34,14 +45,15 @@ def require_trains_on_a_device(
     other: Any = None,
     *,
     equal: bool = True,
-    reads_more: int = 0,
+    more: Waits = NONE,
     settings: Sequence[str] = (),
 ) -> None:
     """Train twice: no tensor of the processor meets one of the device, and losses are equal.
 
     `equal`: false where torch leaves out what it need not compute for tensors of `meta`, such as
-    what is assigned to rows of one. The device is read once an update, and `reads_more` times;
-    batches are drawn for it, and lie where their domain puts them.
+    what is assigned to rows of one. A step reads the device once an update, and waits for no
+    copy to it but those of its batches, which are drawn for it, and lie where their domain puts
+    them. `more`: for what else it waits.
     """
     assignments = ["train.batch_size=4", *settings]
     config = fit.configure(domain, data, name, "tiny", assignments, other)
@@ -49,11 +61,21 @@ def require_trains_on_a_device(
     def losses(device: torch.device) -> list[dict[str, float]]:
         torch.manual_seed(1)
         state = fit._begin(domain.networks(config), config, device)
-        batches = domain.batches(data, config, device, other)
-        first = step(state, batches, 0, 3, measured=True)  # reads what is to be initialised
-        before = reads()
-        second = step(state, batches, 1, 3, measured=True)
-        assert reads() - before <= state.critic_steps + 1 + reads_more, f"{reads() - before} reads"
+        batches, of_batches = domain.batches(data, config, device, other), 0
+
+        def draw(number: int) -> Batch:
+            nonlocal of_batches
+            before = copies()
+            batch = batches(number)
+            of_batches += copies() - before
+            return batch
+
+        first = step(state, draw, 0, 3, measured=True)  # reads what is to be initialised
+        before, of_batches = (reads(), copies()), 0
+        second = step(state, draw, 1, 3, measured=True)
+        waited = Waits(reads() - before[0], copies() - before[1] - of_batches)
+        updates = state.critic_steps + 1
+        assert waited == (NONE if device == CPU else Waits(updates + more.reads, more.copies))
         return [first, second]
 
     here = losses(CPU)

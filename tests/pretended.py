@@ -110,7 +110,7 @@ def compute(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
     to = kwargs.get("device")
     leaves = to is not None and torch.device(to).type != PRETENDED.type
-    _count(func, args, leaves, to is not None and not leaves)
+    _count(func, args, kwargs, leaves, to is not None and not leaves)
     _refuse_mixed(func, args, kwargs)
     if to is not None:
         kwargs["device"] = torch.device("cpu")
@@ -127,10 +127,14 @@ def compute(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     return tree_map(lambda one: _there(one, known, plain), found)
 
 
-def _count(func: Any, args: Sequence[Any], leaves: bool, comes: bool) -> None:
-    """Count what makes the processor wait."""
+def _count(
+    func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], leaves: bool, comes: bool
+) -> None:
+    """Count what makes the processor wait: of copies to the device those that are to be waited
+    for."""
     source = args[0] if comes and func is COPIES[0] else args[1] if func is COPIES[1] else None
     into = comes or (func is COPIES[1] and isinstance(args[0], There))
+    into = into and not kwargs.get("non_blocking")
     waits[SENT] += into and isinstance(source, Tensor) and not isinstance(source, There)
     if leaves or (func is aten.copy_.default and not isinstance(args[0], There)):
         waits["values are copied to the processor"] += 1

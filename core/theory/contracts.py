@@ -82,8 +82,8 @@ class OutliningDecoder(Protocol):
     A critic of latents sees the outline beside them.
     """
 
-    def outline(self, z: Samples) -> Tensor:
-        """Return the outline of each z, [batch *outline]; differentiable."""
+    def outline(self, z: Samples, c: Tensor | None) -> Tensor:
+        """Return the outline of each z, given c, [batch *outline]; differentiable."""
         ...
 
 

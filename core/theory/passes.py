@@ -260,7 +260,9 @@ class Passes:
     def _outlined(self, z: Samples) -> Point:
         """Return latents with the decoder's outline of them, where it gives one."""
         decoder = self.networks["decoder"]
-        return (z, decoder.outline(z)) if isinstance(decoder, OutliningDecoder) else (z,)
+        if not isinstance(decoder, OutliningDecoder):
+            return (z,)
+        return z, decoder.outline(z, self.c)
 
     def score(self, critic: str, point: Point) -> Scores:
         """Return the scores of a critic, by its name, for samples of its space.

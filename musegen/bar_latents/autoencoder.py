@@ -8,7 +8,7 @@ decoder's input is noisy, as a denoising autoencoder's is (Vincent et al. 2008),
 latents sound similar.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -20,6 +20,7 @@ from core.config import Strict
 from core.theory.distributions import Delta
 from core.theory.shapes import Latents
 from musegen.bar_latents.outline import Outline
+from musegen.bar_latents.plan import Places, Plan, Sounding, nonzero, note_count
 from musegen.bar_latents.struck_notes import (
     HALVES,
     MOST_VOICES,
@@ -88,16 +89,30 @@ class Kinds(nn.ModuleList):
         return self[0 if is_drum else 1]
 
 
-class BarEncoder(nn.Module):
-    """x -> its bar latents z; the tracks of a kind share a network, which knows the track."""
+class OfBars(nn.Module):
+    """A network of the bars that sound; the tracks of a kind share it, and it knows the track."""
 
     is_drum: Tensor
 
-    def __init__(self, config: BarLatentsConfig, grid: Grid, tracks: Sequence[Track]):
+    def __init__(self, tracks: Sequence[Track]):
         super().__init__()
+        self.drums = [track.is_drum for track in tracks]
+        self.register_buffer("is_drum", torch.tensor(self.drums), persistent=False)
+
+    def of_kinds(self, bars: Sounding) -> Iterator[tuple[bool, Places]]:
+        """Yield the piece, bar and track of each bar of drums, then of melodic tracks."""
+        for kind in (True, False):
+            own = zip(bars.counts, self.drums, strict=True)
+            count = sum(number for number, is_drum in own if is_drum == kind)
+            yield kind, nonzero(bars.plays & (self.is_drum == kind), count)
+
+
+class BarEncoder(OfBars):
+    """x -> its bar latents z; `c`: the plan of x, if it is known."""
+
+    def __init__(self, config: BarLatentsConfig, grid: Grid, tracks: Sequence[Track]):
+        super().__init__(tracks)
         self.config = config
-        is_drum = torch.tensor([track.is_drum for track in tracks])
-        self.register_buffer("is_drum", is_drum, persistent=False)
         steps, width = grid.steps_per_bar, config.width
         self.rhythm = nn.Sequential(
             nn.Linear(2 * steps, 128), nn.ReLU(), nn.Linear(128, config.rhythm)
@@ -110,12 +125,14 @@ class BarEncoder(nn.Module):
             nn.Linear(steps + grid.pitches, 64), nn.ReLU(), nn.Linear(64, config.touch)
         )
 
-    def forward(self, x: States, c: Tensor | None = None) -> Delta:
+    def forward(self, x: States, c: Plan | None = None) -> Delta:
         rows = x.permute(0, 3, 1, 4, 2, 5)  # [batch bar track step state pitch]
-        plays = rows[..., 0, :].amax((3, 4)) > 0  # [batch bar track]
-        z = rows.new_zeros(*plays.shape, self.config.size)
-        for kind in (True, False):
-            chosen = (plays & (self.is_drum == kind)).nonzero(as_tuple=True)
+        if c is None:
+            bars = Sounding.counted(rows[..., 0, :].amax((3, 4)) > 0)
+        else:
+            bars = Sounding.planned(c, x.device)
+        z = rows.new_zeros(*rows.shape[:3], self.config.size)
+        for kind, chosen in self.of_kinds(bars):
             z[chosen] = self._encoded(rows[chosen], chosen[2], kind).to(z.dtype)
         return Delta(z.flatten(1))  # [batch bar*track*latent]
 
@@ -135,20 +152,16 @@ class BarEncoder(nn.Module):
         return normalised(torch.cat([rhythm, tune, touch], 1).float(), self.config.parts)
 
 
-class BarDecoder(nn.Module):
+class BarDecoder(OfBars):
     """z -> p(x given z): struck steps, then the notes that are struck there and held.
 
-    `outline(z)`: the rhythm and the pitches of each part of a bar, of the notes that are
-    decoded; a critic of latents reads them.
+    `c`: the plan of the pieces, if it is known. `outline(z)`: the rhythm and the pitches of each
+    part of a bar, of the notes that are decoded; a critic of latents reads them.
     """
 
-    is_drum: Tensor
-
     def __init__(self, config: BarLatentsConfig, grid: Grid, tracks: Sequence[Track]):
-        super().__init__()
+        super().__init__(tracks)
         self.config, self.grid, self.tracks = config, grid, len(tracks)
-        is_drum = torch.tensor([track.is_drum for track in tracks])
-        self.register_buffer("is_drum", is_drum, persistent=False)
         steps, width = grid.steps_per_bar, config.width
         self.rhythm = nn.Sequential(
             nn.Linear(config.rhythm, 128), nn.ReLU(), nn.Linear(128, steps)
@@ -172,29 +185,31 @@ class BarDecoder(nn.Module):
             assert isinstance(layer, nn.Linear)
             layer.bias.data[: 2 * grid.pitches] = -3.0  # most cells are silent
 
-    def forward(self, z: Latents, c: Tensor | None = None) -> StruckNotes:
+    def forward(self, z: Latents, c: Plan | None = None) -> StruckNotes:
         bars = self._by_bar(z)
-        if not self.training:
-            return self._notes(bars, sounds(bars))
-        level = self.config.noise * torch.rand_like(bars[..., :1])
-        return self._notes(bars + level * torch.randn_like(bars), sounds(bars))
+        sounding = _sounding(bars, c)
+        if self.training:
+            level = self.config.noise * torch.rand_like(bars[..., :1])
+            bars = bars + level * torch.randn_like(bars)
+        return self._notes(bars, sounding, None if c is None else note_count(c))
 
-    def outline(self, z: Latents) -> Outline:
+    def outline(self, z: Latents, c: Plan | None = None) -> Outline:
         """Return the outline of the notes that z is decoded to; differentiable."""
         bars = self._by_bar(z)
-        return self._notes(bars, sounds(bars)).outline()
+        return self._notes(bars, _sounding(bars, c)).outline()
 
-    def _notes(self, bars: BarLatents, plays: Bool[Tensor, "batch bar track"]) -> StruckNotes:
+    def _notes(
+        self, bars: BarLatents, sounding: Sounding, count: int | None = None
+    ) -> StruckNotes:
         bars = normalised(bars, self.config.parts)
-        cells = bars.new_zeros(*plays.shape, self.grid.steps_per_bar, sum(self.numbers))
-        for kind in (True, False):
-            chosen = (plays & (self.is_drum == kind)).nonzero(as_tuple=True)
+        cells = bars.new_zeros(*bars.shape[:3], self.grid.steps_per_bar, sum(self.numbers))
+        for kind, chosen in self.of_kinds(sounding):
             cells[chosen] = self.cell_logits(bars[chosen], chosen[2], kind)
         onset, hold, voices = cells.float().split(self.numbers, 4)
         rhythm, chroma = self.rhythm(bars[..., : self.config.rhythm]), self.chroma(bars)
         touch = self.touch_logits(bars)
         logits = NoteLogits(rhythm.float(), chroma.float(), onset, hold, voices, touch)
-        return StruckNotes(plays, logits, sustained=~self.is_drum)
+        return StruckNotes(sounding.plays, logits, ~self.is_drum, count)
 
     def touch_logits(self, z: BarLatents) -> TouchLogits:
         """Return the logits of the velocities of every bar, of normalised latents."""
@@ -226,3 +241,8 @@ class BarDecoder(nn.Module):
 def sounds(z: BarLatents) -> Bool[Tensor, "batch bar track"]:
     """Return where latents are of a bar that sounds: those of a silent one are 0."""
     return z.square().mean(3) > 0.25
+
+
+def _sounding(z: BarLatents, plan: Plan | None) -> Sounding:
+    """Return the bars that sound, from the plan if it is known."""
+    return Sounding.counted(sounds(z)) if plan is None else Sounding.planned(plan, z.device)

@@ -7,7 +7,6 @@ register and the pitches (of drums: the kit) that a track keeps throughout.
 """
 
 from collections.abc import Sequence
-from itertools import combinations
 
 import torch
 from jaxtyping import Float
@@ -47,17 +46,21 @@ class BarLatentCritic(nn.Module):
     Every scale has the same weight: a score of n bars stands n times.
     """
 
+    melodic: Tensor
+    pairs: Tensor
+
     def __init__(self, config: BarLatentsConfig, tracks: Sequence[Track], grid: Grid, bars: int):
         super().__init__()
         self.tracks, self.steps, self.bars = len(tracks), grid.steps_per_bar, bars
         self.lags = [lag for lag in LAGS if lag < bars]
-        melodic = [number for number, track in enumerate(tracks) if not track.is_drum]
-        self.pairs, self.melodic = list(combinations(melodic, 2)), melodic
+        melodic = torch.tensor([n for n, track in enumerate(tracks) if not track.is_drum]).long()
+        self.register_buffer("melodic", melodic, persistent=False)
+        self.register_buffer("pairs", torch.combinations(melodic).T, persistent=False)
         self.width = config.hidden
         of_track = config.size + grid.steps_per_bar + PARTS * OCTAVE + grid.pitches
         of_track += 3 * len(self.lags) + OF_TRACK
         inputs = self.tracks * of_track + len(melodic) * PARTS
-        inputs += (len(self.pairs) * PARTS + 2) * OCTAVE
+        inputs += (self.pairs.shape[1] * PARTS + 2) * OCTAVE
         self.bar = nn.Sequential(
             nn.Linear(inputs, self.width),
             nn.LeakyReLU(0.2),
@@ -125,7 +128,7 @@ class BarLatentCritic(nn.Module):
 
     def _harmony(self, chroma: Float[Tensor, "batch bar track part pitch_class"]) -> list[PerBar]:
         """Return the agreement of pairs of tracks, of bars with the piece and with their last."""
-        first, second = [i for i, _ in self.pairs], [j for _, j in self.pairs]
+        first, second = self.pairs
         pairs = agreement(chroma[:, :, first], chroma[:, :, second])
         total = chroma[:, :, self.melodic].sum((2, 3))  # [batch bar pitch_class]
         whole = total.mean(1, keepdim=True).expand_as(total)

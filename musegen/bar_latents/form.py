@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
@@ -21,7 +22,7 @@ from torch.nn import functional as F
 from core.theory.distributions import Distribution, sum_events
 from core.theory.shapes import Losses
 from musegen.bar_latents import hypercube
-from musegen.networks.states import States
+from musegen.networks.states import ONSET, Cells, States
 from musegen.steering import section_bars
 
 UNKNOWN, SILENT, NEW = -2, -1, 0
@@ -32,6 +33,9 @@ PHRASE = 4
 """Bars of a phrase: chances depend on the bar's place in it."""
 
 Form = Int[Tensor, "batch 2 bar track"]
+Planned = Int[Tensor, "batch _ bar track"]
+"""A form, or a plan, whose first two layers are one."""
+
 Layer = Int[Tensor, "batch bar track"]
 """One layer of a form: of bars, or of rhythms."""
 
@@ -46,12 +50,23 @@ LAGS = (1, 2, 4, 8)
 
 
 def form_of(x: States) -> Form:
-    """Return the form of each phrase."""
+    """Return the form of each phrase, on the device of x."""
     sounding, onset = (x[:, :, :2] > 0.5).unbind(2)  # [batch track bar step pitch]
-    cells = (sounding.byte() + onset).flatten(3)  # [batch track bar cell], each 0, 1 or 2
-    plays = sounding.flatten(3).any(3).transpose(1, 2)  # [batch bar track]
-    layers = [_distances(_hash(part), plays) for part in (cells, onset.any(4))]
-    return torch.stack(layers, 1)
+    return form_of_cells((sounding.byte() + onset).cpu()).to(x.device)
+
+
+def form_of_cells(cells: Cells) -> Form:
+    """Return the form of phrases that are on the processor."""
+    rolls = cells.numpy()
+    plays = torch.from_numpy(rolls.any((3, 4))).transpose(1, 2)  # [batch bar track]
+    bars = rolls.reshape(*rolls.shape[:3], -1)  # [batch track bar cell]
+    rhythms = (rolls == ONSET).any(4)
+    return torch.stack([_distances(_numbers(part), plays) for part in (bars, rhythms)], 1)
+
+
+def form_in(plan: Planned, device: torch.device) -> Form:
+    """Return the form alone, on a device."""
+    return plan.to(device, non_blocking=True)[:, :2]
 
 
 def nearest(form: Form) -> Form:
@@ -80,11 +95,12 @@ def _distances(
     return torch.where(plays, distance, SILENT)
 
 
-def _hash(parts: Shaped[Tensor, "*shape number"]) -> Int[Tensor, "*shape"]:
-    """Return a number for each row: a sum of random 64-bit words, equal for equal rows."""
-    generator = torch.Generator().manual_seed(0)
-    words = torch.randint(-(2**62), 2**62, parts.shape[-1:], generator=generator)
-    return (parts * words.to(parts.device)).sum(-1)
+def _numbers(parts: Shaped[np.ndarray, "batch track bar _"]) -> Int[Tensor, "batch track bar"]:
+    """Return a number for each row, the same for equal rows."""
+    numbers: dict[bytes, int] = {}
+    rows = parts.reshape(-1, parts.shape[3])  # [batch*track*bar part]
+    found = [numbers.setdefault(row.tobytes(), len(numbers)) for row in rows]
+    return torch.tensor(found).reshape(parts.shape[:3])  # [batch track bar]
 
 
 def sources(layer: Layer) -> Int[Tensor, "batch bar track"]:
@@ -222,13 +238,14 @@ class FormDistribution(Distribution):
     def rsample(self) -> Form:
         return self.sample(self.bars)
 
-    def log_prob(self, value: Form) -> Losses:
+    def log_prob(self, value: Planned) -> Losses:
         """Return log p of forms in nats: a rhythm counts where the bar is new."""
         return sum_events(self.choices(value))
 
-    def choices(self, value: Form) -> Float[Tensor, "batch 2 bar track"]:
+    def choices(self, value: Planned) -> Float[Tensor, "batch 2 bar track"]:
         """Return the summands of `log_prob`: of each choice, given all before it."""
         density = self.density
+        value = form_in(value, density.bias.device)
         begin, state = density.beginning(len(value))
         memory, _ = density.memories(value[:, :, :-1], state)
         logits = density.logits(torch.cat([begin, memory], 1), value)
@@ -339,6 +356,6 @@ def _possible(
         sounds[:, source.clamp(min=0)] & (source >= 0)[..., None]
     )  # [batch bar distance track]
     both = played.movedim(2, 3)[:, None].expand(-1, 2, -1, -1, -1)  # [batch 2 bar track distance]
-    first_layer = torch.tensor([True, False], device=sounds.device)
+    first_layer = torch.arange(2, device=sounds.device) == 0
     silent = first_layer[:, None, None, None].expand_as(both[..., :1])
     return torch.cat([silent, torch.ones_like(silent), both], -1)

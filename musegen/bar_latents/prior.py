@@ -23,6 +23,8 @@ from musegen.bar_latents.form import (
     FormDensity,
     FormDistribution,
     Layer,
+    Planned,
+    form_in,
     places,
     sources,
 )
@@ -55,7 +57,10 @@ class KeptLatents(NamedTuple):
 
 
 class LatentPrior(nn.Module):
-    """(batch, form) -> p(z given form); without a form, p(z) with forms of the learned density."""
+    """(batch, form) -> p(z given form); without a form, p(z) with forms of the learned density.
+
+    A plan will do for a form, see `musegen.bar_latents.plan`.
+    """
 
     def __init__(self, config: BarLatentsConfig, tracks: Sequence[Track], bars: int):
         super().__init__()
@@ -70,8 +75,9 @@ class LatentPrior(nn.Module):
         self.notes = Hidden(players, inputs, config.hidden, written * self.others)
         self.forms = FormDensity(len(tracks))
 
-    def forward(self, batch: int, c: Form | None = None) -> "AlongForm":
-        return AlongForm(self, batch, c)
+    def forward(self, batch: int, c: Planned | None = None) -> "AlongForm":
+        form = None if c is None else form_in(c, self.forms.bias.device)
+        return AlongForm(self, batch, form)
 
     def form(self, batch: int) -> FormDistribution:
         """Return p(form)."""

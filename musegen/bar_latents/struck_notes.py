@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from core.theory.distributions import Distribution, straight_through, sum_events
 from core.theory.shapes import Losses
 from musegen.bar_latents.outline import PARTS, Outline, Outlined
+from musegen.bar_latents.plan import Places, nonzero
 from musegen.networks.states import (
     LOUDEST,
     CellValues,
@@ -62,22 +63,21 @@ class TouchLogits(NamedTuple):
     pitches: Float[Tensor, "batch bar track pitch factor"]
     loudness: Float[Tensor, "factor velocity"]
 
-    def of(
-        self, onset: Bool[Tensor, "batch bar track step pitch"]
-    ) -> Float[Tensor, "note velocity"]:
-        """Return the logits of the velocity, from 1, of each note that starts."""
-        sample, bar, track, step, pitch = onset.nonzero().unbind(1)
+    def of(self, notes: Places) -> Float[Tensor, "note velocity"]:
+        """Return the logits of the velocity, from 1, of notes that start at these places.
+
+        These are their sample, bar, track, step and pitch.
+        """
+        sample, bar, track, step, pitch = notes
         factors = self.steps[sample, bar, track, step] + self.pitches[sample, bar, track, pitch]
         return factors @ self.loudness
 
-    def likeliest(
-        self, onset: Bool[Tensor, "batch bar track step pitch"]
-    ) -> Float[Tensor, " note"]:
+    def likeliest(self, notes: Places) -> Float[Tensor, " note"]:
         """Return the velocity of each note that starts: the mean of those about as likely as any.
 
         The likeliest alone would be one of few: half as many as real songs have.
         """
-        chances = (SHARPNESS * self.of(onset)).softmax(1)
+        chances = (SHARPNESS * self.of(notes)).softmax(1)
         velocity = torch.arange(1, LOUDEST + 1, device=chances.device)
         return (chances * velocity).sum(1).round()
 
@@ -86,6 +86,7 @@ class StruckNotes(Distribution):
     """Notes that start in struck steps only, and there as many as are likely.
 
     `plays` [batch bar track]: the bars that sound. `sustained` [track]: whether notes are held.
+    `count`: the number of notes of the x whose probability is asked for, where it is known.
     Without chance: a step is struck if that is likelier than not, and strikes the likeliest
     pitches, as many as are to be expected. So no struck step is silent, whatever is unsure.
     """
@@ -95,23 +96,24 @@ class StruckNotes(Distribution):
         plays: Bool[Tensor, "batch bar track"],
         logits: NoteLogits,
         sustained: Bool[Tensor, " track"],
+        count: int | None = None,
     ):
-        self.plays, self.logits, self.sustained = plays, logits, sustained
+        self.plays, self.logits, self.sustained, self.count = plays, logits, sustained, count
 
     def with_logits(self, logits: NoteLogits) -> "StruckNotes":
         """Return notes of the same bars with other logits."""
-        return StruckNotes(self.plays, logits, self.sustained)
+        return StruckNotes(self.plays, logits, self.sustained, self.count)
 
     def within(self, bars: Bool[Tensor, "bar track"]) -> "StruckNotes":
         """Return the same notes in these bars alone."""
-        return StruckNotes(self.plays & bars, self.logits, self.sustained)
+        return StruckNotes(self.plays & bars, self.logits, self.sustained, self.count)
 
     @property
     def representative(self) -> States:
         """Return the likeliest rhythm with the likeliest pitches."""
         onset = self._likeliest()
-        velocity = torch.zeros_like(onset)
-        velocity[onset > 0] = self.logits.touch.likeliest(onset > 0) / LOUDEST
+        velocity, notes = torch.zeros_like(onset), nonzero(onset > 0)
+        velocity[notes] = self.logits.touch.likeliest(notes) / LOUDEST
         sounding = self._sounding(onset, (self.logits.hold > 0).float())
         states = torch.stack([sounding, onset, velocity], 3)  # [batch bar track state step pitch]
         return states.movedim(1, 3)  # [batch track state bar step pitch]
@@ -136,14 +138,10 @@ class StruckNotes(Distribution):
         """Return the likeliest notes of the likeliest struck steps."""
         logits, most = self.logits, min(MOST_VOICES, self.logits.onset.shape[-1])
         is_struck = (logits.rhythm > 0) & self.plays[..., None]  # [batch bar track step]
-        struck = is_struck.nonzero(as_tuple=True)
-        chances, count = logits.voices[struck].softmax(1), torch.arange(1, MOST_VOICES + 1)
-        voices = (chances * count.to(chances.device)).sum(1).round().long().clamp(max=most)
-        notes = logits.onset[struck]  # [struck pitch]
-        least = notes.topk(most, dim=1).values.gather(1, voices[:, None] - 1)
-        onset = torch.zeros_like(logits.onset)
-        onset[struck] = ((notes >= least) & (notes > -torch.inf)).to(onset.dtype)
-        return onset
+        voices = logits.expected_voices.round().long().clamp(1, most)
+        least = logits.onset.topk(most).values.gather(-1, voices[..., None] - 1)
+        least = torch.where(is_struck[..., None], least, torch.inf)
+        return ((logits.onset >= least) & (logits.onset > -torch.inf)).to(least.dtype)
 
     def _sounding(
         self,
@@ -183,10 +181,10 @@ class StruckNotes(Distribution):
         velocity: Float[Tensor, "batch bar track step pitch"],
     ) -> Float[Tensor, "batch bar track step pitch"]:
         """Return -log p(velocity) of each note where it starts; 0 elsewhere."""
-        notes = onset.nonzero(as_tuple=True)
+        notes = nonzero(onset, self.count)
         played = (velocity[notes] * LOUDEST).round().long().clamp(min=1)
         losses = torch.zeros_like(velocity)
-        losses[notes] = F.cross_entropy(self.logits.touch.of(onset), played - 1, reduction="none")
+        losses[notes] = F.cross_entropy(self.logits.touch.of(notes), played - 1, reduction="none")
         return losses
 
     def _could_hold(self, value: States) -> Float[Tensor, "batch bar track step pitch"]:

@@ -2,36 +2,17 @@
 
 import pytest
 import torch
+from random_pieces import CONFIG, GRID, SIZES, TRACKS, bars_of, random_piece
 
-from musegen.bar_latents.autoencoder import BarDecoder, BarEncoder, BarLatentsConfig, normalised
+from musegen.bar_latents.autoencoder import BarDecoder, BarEncoder, normalised
 from musegen.bar_latents.outline import PARTS, Outlined
-from musegen.networks.states import States, to_cells
+from musegen.networks.states import to_cells
 from musegen.roll import Grid
-from musegen.tracks import Track
-
-CONFIG = BarLatentsConfig(rhythm=4, notes=6, touch=3, channels=16, width=32, latent=8, hidden=16)
-GRID = Grid(steps_per_beat=1, pitches=12)
-TRACKS = [Track(name="drums", is_drum=True), Track(name="bass"), Track(name="piano")]
-SIZES = CONFIG.parts
-
-
-def random_piece(batch: int, bars: int, seed: int = 0) -> States:
-    """Return legal random notes of one step, some bars silent."""
-    generator = torch.Generator().manual_seed(seed)
-    shape = (batch, len(TRACKS), bars, GRID.steps_per_bar, GRID.pitches)
-    onset = (torch.rand(shape, generator=generator) < 0.15).float()
-    onset[:, :, 1] = 0
-    loud = torch.randint(1, 128, shape, generator=generator) / 127 * onset
-    return torch.stack([onset, onset, loud], 2)
 
 
 def encoder() -> BarEncoder:
     torch.manual_seed(1)
     return BarEncoder(CONFIG, GRID, TRACKS)
-
-
-def bars_of(z: torch.Tensor) -> torch.Tensor:
-    return z.unflatten(1, (-1, len(TRACKS), CONFIG.size))
 
 
 def test_each_part_of_the_latents_has_mean_0_and_variance_1_and_silence_is_0():
