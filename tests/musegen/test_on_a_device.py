@@ -18,7 +18,7 @@ from musegen.recipes import RECIPES
 from musegen.steering import Steering
 from musegen.tonality import Key
 
-MORE = {"lookback_rnn": Waits(copies=9), "note_transformer": Waits(copies=13)}
+MORE = {"lookback_rnn": Waits(copies=9), "autoregressive": Waits(copies=13)}
 """Copies of the notes of a batch of four phrases, which are counted on the processor, before the
 networks begin: see densities/test_on_a_device.py."""
 NAMED = {*RECIPES, *DOMAIN.aliases}
@@ -33,7 +33,7 @@ LISTENING = ("model.lookback.listens=true", "start=lookback_rnn")
     [
         ("lookback_rnn", MORE["lookback_rnn"], ()),
         ("lookback_rnn", Waits(copies=9 + 7), LISTENING),  # and of the notes that are kept
-        ("note_transformer", MORE["note_transformer"], ()),
+        ("note_transformer", MORE["autoregressive"], ()),
     ],
 )
 def test_a_step_of_notes_on_a_device_is_the_same(
