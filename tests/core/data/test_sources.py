@@ -129,8 +129,9 @@ def test_what_gzip_has_packed_is_kept_within_the_limits(tmp_path: Path):
     zipped(tmp_path / "c.zip", {"c.mid": bomb.read_bytes()})
     assert [reason(one) for one in found(tmp_path)] == ["too-large", "unreadable", "too-large"]
     (tmp_path / "d.mid").write_bytes(gzip.compress(bytes(9000)))
-    assert reason(*found(tmp_path / "d.mid"), Limits(file_bytes=8999)) == "too-large"
-    assert found(tmp_path / "d.mid")[0].read(Limits(file_bytes=9000)) == bytes(9000)
+    (packed,) = found(tmp_path / "d.mid")
+    assert reason(packed, Limits(file_bytes=8999)) == "too-large"
+    assert packed.read(Limits(file_bytes=9000)) == bytes(9000)
 
 
 def test_what_is_named_twice_is_read_once(folder: Path):

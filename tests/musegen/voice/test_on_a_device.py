@@ -17,7 +17,7 @@ from musegen.voice.data.collection import Collection
 from musegen.voice.model import DOMAIN, Model
 from musegen.voice.recipes import RECIPES
 
-MORE = dict.fromkeys(("timbre_vae", "timbre_vae_gan"), Waits(copies=1))
+MORE: dict[str, Waits] = dict.fromkeys(("timbre_vae", "timbre_vae_gan"), Waits(copies=1))
 """The halves of pairs that are swapped are drawn on the processor."""
 HERE = [name for name, recipe in RECIPES.items() if not recipe.needs - DOMAIN.offers]
 
