@@ -240,9 +240,19 @@ def require_space(folder: Path, size_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < size_bytes:
         raise UserError(
-            f"{folder} needs {size_bytes / 1e6:,.0f} MB and its disk has {free / 1e6:,.0f} MB "
-            "free: make room or choose another folder"
+            f"{folder} needs {_megabytes(size_bytes)} and its disk has {_megabytes(free)} free: "
+            "make room or choose another folder"
         )
+
+
+def _megabytes(size_bytes: int) -> str:
+    """Return a size in words.
+
+    >>> _megabytes(3_200_000_000), _megabytes(4000)
+    ('3,200 MB', '0.0040 MB')
+    """
+    megabytes = size_bytes / 1e6
+    return f"{megabytes:,.0f} MB" if megabytes >= 1 or not megabytes else f"{megabytes:.2g} MB"
 
 
 def write_once(path: Path, text: str) -> None:

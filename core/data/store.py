@@ -12,8 +12,10 @@ and renamed, so that it is complete or absent, and finished shards are kept when
 resumes.
 """
 
+import errno
 import hashlib
 import json
+import os
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -71,9 +73,10 @@ def remove_unfinished(folder: Path) -> None:
 
 def full_disk(folder: Path, error: OSError) -> Resumable:
     """Return the error of a folder in which there is no room left."""
+    said = error.strerror or os.strerror(errno.ENOSPC)  # numpy says how many bytes it wrote
     return Resumable(
-        f"cannot write to {folder} ({error.strerror or 'no space left'}); finished parts are kept "
-        "and the same command resumes"
+        f"cannot write to {folder} ({said}): make room; finished parts are kept, and the same "
+        "command resumes"
     )
 
 

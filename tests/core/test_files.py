@@ -263,6 +263,9 @@ def test_room_is_needed_in_bytes(tmp_path: Path, monkeypatch):
     require_space(tmp_path, 3_000_000)
     with pytest.raises(UserError, match=r"needs 4 MB and its disk has 3 MB free"):
         require_space(tmp_path, 4_000_000)
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda folder: USAGE(9, 9, 4096))
+    with pytest.raises(UserError, match=r"needs 0\.23 MB and its disk has 0\.0041 MB free"):
+        require_space(tmp_path, 230_000)
 
 
 def test_a_folder_is_held_once_and_its_holder_is_named(tmp_path: Path):
