@@ -11,6 +11,8 @@ from core.errors import ConfigError
 
 MAX_NODES = 100_000
 MAX_DEPTH = 32
+TAB = "found character '\\t' that cannot start any token"
+"""YAML's words for a line that is indented with a tab."""
 JSON_TAGS = {
     f"tag:yaml.org,2002:{name}"
     for name in ("map", "seq", "str", "int", "float", "bool", "null", "merge")
@@ -65,7 +67,16 @@ def parse_yaml(text: str, origin: str) -> Any:
     except RecursionError as error:
         raise ConfigError(f"{origin} is nested more than {MAX_DEPTH} levels deep") from error
     except (yaml.YAMLError, ValueError, LookupError, TypeError) as error:
-        raise ConfigError(f"{origin} is not YAML: {' '.join(str(error).split())}") from error
+        raise ConfigError(f"{origin} is not YAML: {_fault(error)}") from error
+
+
+def _fault(error: Exception) -> str:
+    """Return the line in which a text is no YAML, and why."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return " ".join(str(error).split())
+    is_tab = TAB in (error.problem or "")
+    said = "it begins with a tab: indent with spaces" if is_tab else error.problem
+    return f"line {error.problem_mark.line + 1}: {said}"
 
 
 def _require_bounds(root: yaml.Node, origin: str) -> None:
@@ -79,6 +90,7 @@ def _require_bounds(root: yaml.Node, origin: str) -> None:
             )
         if id(node) not in sizes:
             sizes[id(node)] = (math.inf, math.inf)
+            _require_once(node, origin)
             inner = [measure(child) for child in _children(node)]
             depth = max((depth for _, depth in inner), default=0)
             sizes[id(node)] = (1 + sum(count for count, _ in inner), 1 + depth)
@@ -89,6 +101,18 @@ def _require_bounds(root: yaml.Node, origin: str) -> None:
         raise ConfigError(f"{origin} is nested more than {MAX_DEPTH} levels deep")
     if count > MAX_NODES:
         raise ConfigError(f"{origin} has more than {MAX_NODES:,} values: are its aliases meant?")
+
+
+def _require_once(node: yaml.Node, origin: str) -> None:
+    """Raise `ConfigError` for a key that is there twice: the last alone would count."""
+    found: set[str] = set()
+    for key, _ in node.value if isinstance(node, yaml.MappingNode) else []:
+        if isinstance(key, yaml.ScalarNode) and key.value in found:
+            line = key.start_mark.line + 1
+            raise ConfigError(
+                f"{origin} has '{key.value}' twice, again in line {line}: remove one"
+            )
+        found |= {key.value} if isinstance(key, yaml.ScalarNode) else set()
 
 
 def _children(node: yaml.Node) -> list[yaml.Node]:

@@ -102,7 +102,14 @@ def test_a_far_name_gets_the_list_and_no_guess():
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [(b"- 3\n", "not a list"), (b"\xff\xfe\xfd", "is no text: give"), (b"a: [", "is not YAML")],
+    [
+        (b"- 3\n", "not a list"),
+        (b"\xff\xfe\xfd", "is no text: give"),
+        (b"a: [", "is not YAML: line 1: "),
+        (b"a:\n\tb: 1\n", "settings.yaml is not YAML: line 2: it begins with a tab: indent"),
+        (b"a: 1\nb: 2\na: 3\n", "settings.yaml has 'a' twice, again in line 3: remove one"),
+        (b"a: {b: 1, b: 1}\n", "has 'b' twice"),
+    ],
 )
 def test_a_file_that_is_no_configuration(tmp_path: Path, content: bytes, sentence: str):
     path = tmp_path / "settings.yaml"
