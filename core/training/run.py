@@ -9,6 +9,7 @@ checkpoints/      step-00001000/ ..., the newest ones, and the best as best/
 """
 
 import contextlib
+import itertools
 import json
 import logging
 import math
@@ -28,7 +29,16 @@ from torch import nn
 
 from core import launch, processes
 from core.errors import ConfigError, Resumable, UserError
-from core.files import LOCK, locked, read_json_lines, require_space, write_text
+from core.files import (
+    LOCK,
+    create_folder,
+    is_full,
+    locked,
+    read_json_lines,
+    require_space,
+    unwritten,
+    write_text,
+)
 from core.training.checkpoint import (
     Checkpoint,
     Corrupt,
@@ -46,7 +56,8 @@ LOG = logging.getLogger("pianoreel")
 
 CONFIG = "config.yaml"
 """The file that makes a folder a run."""
-FORMAT_LINE = "# pianoreel run, format 2"
+FORMAT_OF = "# pianoreel run, format "
+FORMAT_LINE = f"{FORMAT_OF}2"
 TRAINED_WITH = "# trained with "
 
 MOST_NAMED, LONGEST_VALUE = 5, 34
@@ -96,14 +107,17 @@ class Run:
         changeable: Sequence[str],
         complete: Callable[[dict[str, Any]], Mapping[str, Any]],
     ) -> None:
+        create_folder(self.folder)
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
             with contextlib.ExitStack() as held:
                 held.enter_context(locked(self.folder))
                 self._start(changeable, complete)
                 self._held = held.pop_all()
         except OSError as error:
-            raise UserError(f"cannot work in {self.folder}: {error.strerror}") from error
+            if is_full(error):
+                raise unwritten(self.folder, error) from error
+            said = ": ".join(filter(None, (error.strerror, error.filename2 or error.filename)))
+            raise UserError(f"cannot work in {self.folder}: {said}") from error
 
     def _start(
         self,
@@ -177,8 +191,16 @@ class Run:
         return path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
 
     def history(self) -> list[dict[str, Any]]:
-        """Return changes of settings and setbacks, each with the step after which it came."""
-        return read_json_lines(self.folder / "history.jsonl")
+        """Return changes of settings and setbacks, each with the step after which it came.
+
+        `UserError` where the file holds anything else.
+        """
+        path = self.folder / "history.jsonl"
+        events = read_json_lines(path)
+        for number, event in enumerate(events, 1):
+            if not _is_event(event):
+                raise UserError(f"{path}, line {number}, is no change of a training: remove it")
+        return events
 
     def remember(self, event: Mapping[str, Any]) -> None:
         """Write an event after the newest checkpoint into the history, once."""
@@ -281,7 +303,7 @@ class Run:
 
     def best(self) -> Checkpoint | None:
         """Return the checkpoint of the smallest distance; `Corrupt` where it is damaged."""
-        return first_intact(self._best_folder())
+        return next(map(Checkpoint.open, self._best_folder()), None)
 
     def best_or_latest(self) -> Checkpoint:
         """Return the best checkpoint, else the newest intact one; `UserError` without any."""
@@ -316,18 +338,28 @@ def export(run: Run, to: Path) -> Path:
 
 def _read_config(path: Path) -> dict[str, Any]:
     """Return the settings of a run; `UserError` where another version wrote it."""
-    if _header(path)[0] != FORMAT_LINE:
+    comments = _comments(path)
+    if FORMAT_LINE in comments:
+        return read_yaml(path)
+    anew = "train it anew, into another folder"
+    if any(line.startswith(FORMAT_OF) for line in comments):
         raise UserError(
             f"{path.parent} was written by another version of pianoreel, whose settings and "
-            "weights differ: train it anew, into another folder"
+            f"weights differ: {anew}"
         )
-    return read_yaml(path)
+    raise UserError(
+        f"{path} has no line `{FORMAT_LINE}` at its top: put it back if you have changed the "
+        f"file; otherwise another version of pianoreel wrote it: {anew}"
+    )
 
 
-def _header(path: Path) -> list[str]:
-    """Return the first two lines of config.yaml: its format, and the versions that trained it."""
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n", 2)
-    return [*lines, "", ""][:2]
+def _comments(path: Path) -> list[str]:
+    """Return the comments at the top of config.yaml, with its format and the versions.
+
+    There may be others, and the mark that some editors write before a text.
+    """
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    return list(itertools.takewhile(lambda line: line.startswith("#"), text.splitlines()))
 
 
 def _explained(config: Mapping[str, Any]) -> str:
@@ -345,14 +377,21 @@ def _versions() -> str:
 
 def _warn_of_other_versions(path: Path) -> None:
     """Warn where a resumed run will not equal an uninterrupted one to the bit."""
-    before = _header(path)[1]
-    if before.startswith(TRAINED_WITH) and before != TRAINED_WITH + _versions():
+    before = next((line for line in _comments(path) if line.startswith(TRAINED_WITH)), None)
+    if before and before != TRAINED_WITH + _versions():
         LOG.warning(
             "%s was trained with %s and resumes with %s: no longer equal to the bit",
             path.parent,
             before.removeprefix(TRAINED_WITH),
             _versions(),
         )
+
+
+def _is_event(row: Any) -> bool:
+    """Return whether a line of history.jsonl is one that a training wrote."""
+    if not isinstance(row, dict) or type(row.get("step")) is not int:
+        return False
+    return isinstance(row.get("changed", {}), dict)
 
 
 def _logged_step(line: str) -> int:

@@ -1,5 +1,6 @@
 """Runs: folders that explain themselves, are worked in by one command, and resume to the bit."""
 
+import errno
 import json
 import os
 import platform
@@ -22,6 +23,7 @@ from core.recipes import recipe
 from core.ring import eight_gaussians as ring
 from core.theory.passes import Batch
 from core.training import interruption
+from core.training import run as run_module
 from core.training.checkpoint import Corrupt
 from core.training.interruption import Interruption
 from core.training.loop import UNMONITORED, Monitor, TrainConfig, train
@@ -183,7 +185,7 @@ def test_all_checkpoints_damaged_is_an_error_that_loses_nothing(tmp_path):
     with Run.open(tmp_path / "run", {}) as run:
         run.save(1, STATE, {"step": 1})
         (run.checkpoints / "step-00000001/state.json").write_text("{}")
-        with pytest.raises(Corrupt, match=r"step-00000001/state\.json"):
+        with pytest.raises(Corrupt, match=r"step-00000001/state\.json.*: put back a copy of one"):
             run.latest()
         assert (run.checkpoints / "step-00000001/networks.safetensors").exists()
 
@@ -283,18 +285,18 @@ def test_the_configuration_names_the_versions_that_trained_it(tmp_path, monkeypa
 
 
 @pytest.mark.parametrize(
-    "content",
+    ("content", "said"),
     [
-        "# made by python 3.11.7\nform: {bars: 2}\ntrain: {average_decay: 0.999}\n",
-        "model: {aids: {r1: 1}}\n",
-        "# pianoreel run, format 1\na: 1\n",
-        "# pianoreel run, format 20\na: 1\n",
-        "",
+        ("# made by python 3.11.7\nform: {bars: 2}\n", "has no line `# pianoreel run, format 2`"),
+        ("a: 1\n# pianoreel run, format 2\n", "at its top: put it back if you have changed"),
+        ("# pianoreel run, format 1\na: 1\n", "was written by another version"),
+        ("# pianoreel run, format 20\na: 1\n", "was written by another version"),
+        ("", "at its top: put it back if you have changed"),
     ],
 )
-def test_a_run_of_another_version_is_refused_with_the_cure(tmp_path, content):
+def test_a_run_of_another_version_is_refused_with_the_cure(tmp_path, content, said):
     (tmp_path / "config.yaml").write_text(content)
-    sentence = f"{tmp_path} was written by another version .*: train it anew, into another folder"
+    sentence = f"{tmp_path}.* {said}.*: train it anew, into another folder"
     with pytest.raises(UserError, match=sentence):
         Run.read(tmp_path)
     with pytest.raises(UserError, match=sentence):
@@ -302,11 +304,54 @@ def test_a_run_of_another_version_is_refused_with_the_cure(tmp_path, content):
     assert (tmp_path / "config.yaml").read_text() == content
 
 
+@pytest.mark.parametrize("above", ["\ufeff", "# my best run\n"])
+def test_notes_and_marks_of_an_editor_above_the_settings_are_no_other_version(
+    tmp_path, monkeypatch, caplog, above
+):
+    Run.open(tmp_path, {"a": 1}).__exit__(None, None, None)
+    path = tmp_path / "config.yaml"
+    path.write_text(above + path.read_text(), encoding="utf-8")
+    assert Run.read(tmp_path).config == {"a": 1}
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 7)
+    with Run.open(tmp_path, {"a": 1}):
+        assert "threads 7: no longer equal to the bit" in caplog.text
+
+
 def test_a_place_that_cannot_be_worked_in_is_named(tmp_path):
     (tmp_path / "file").touch()
-    for folder in (tmp_path / "file", tmp_path / "file/below", Path("/proc/none")):
-        with pytest.raises(UserError, match=f"cannot work in {folder}: "):
+    file, below, none = tmp_path / "file", tmp_path / "file/below", Path("/proc/none")
+    for folder, said in ((file, "give a folder"), (below, "is a file"), (none, "No such file")):
+        with pytest.raises(UserError, match=rf"cannot write to {folder}: .*{said}"):
             Run.open(folder, {})
+    (tmp_path / "run/config.yaml").mkdir(parents=True)
+    with pytest.raises(UserError, match=rf"cannot work in {tmp_path}/run: .*/run/config\.yaml"):
+        Run.open(tmp_path / "run", {})
+
+
+def test_a_disk_that_is_full_at_the_start_asks_for_room(tmp_path, monkeypatch):
+    def full(path, text):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(run_module, "write_text", full)
+    with pytest.raises(Resumable, match=f"cannot write {tmp_path}: No space.*; make room: "):
+        Run.open(tmp_path, {})
+
+
+@pytest.mark.parametrize("line", ["[1]", "{}", '{"step": 1, "changed": 3}', '{"step": "a"}'])
+def test_a_line_of_the_history_that_no_training_wrote_is_named(tmp_path, line):
+    with Run.open(tmp_path, {"a": 1}) as run:
+        (tmp_path / "history.jsonl").write_text(f'{{"step": 0, "setback": 1}}\n{line}\n')
+        with pytest.raises(UserError, match=r"history\.jsonl, line 2, is no change of a training"):
+            run.history()
+
+
+def test_a_file_in_the_place_of_a_checkpoint_is_none(tmp_path):
+    with Run.open(tmp_path, {}) as run:
+        run.save(1, STATE, {"step": 1})
+        (run.checkpoints / "step-00000002").touch()
+        stored = run.latest()
+        run.forget_after(1)
+    assert stored is not None and stored.facts["step"] == 1
 
 
 def test_a_refused_run_is_left_as_it_was(tmp_path):
