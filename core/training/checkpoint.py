@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import os
 import re
 import shutil
 import uuid
@@ -28,7 +29,7 @@ from torch import Tensor, nn
 
 from core.config import Strict
 from core.errors import Resumable, UserError
-from core.files import cache_folder, digest, read_json, sync
+from core.files import NO_ROOM, cache_folder, digest, read_json, sync
 from core.training.serialisation import State, join, split
 
 LOG = logging.getLogger("pianoreel")
@@ -153,7 +154,8 @@ def save_checkpoint(folder: Path, state: State, facts: Mapping[str, Any]) -> Non
 def fill_from_cache(classifier: nn.Module, settings: object, fit: Callable[[], None]) -> None:
     """Fill a classifier with cached weights of these settings.
 
-    Where there are none, or those of another architecture, of another version, `fit` it.
+    Where there are none, or those of another architecture, of another version, `fit` it. A cache
+    that cannot be written is logged.
     """
     name = hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
     folder = cache_folder() / "classifiers" / name
@@ -161,7 +163,17 @@ def fill_from_cache(classifier: nn.Module, settings: object, fit: Callable[[], N
         Checkpoint.open(folder).fill(classifier, "classifier")
     except UserError:
         fit()
-        save_checkpoint(folder, {"classifier": classifier.state_dict()}, {})
+        try:
+            save_checkpoint(folder, {"classifier": classifier.state_dict()}, {})
+        except Resumable as error:
+            if error.__cause__ is None:  # weights that are not finite
+                raise
+            LOG.warning(
+                "a classifier is not kept in %s (%s), and is trained anew the next time: set "
+                "PIANOREEL_CACHE to a folder that can be written",
+                folder,
+                error.__cause__,
+            )
 
 
 @contextlib.contextmanager
@@ -171,9 +183,10 @@ def resumable(task: str) -> Iterator[None]:
         yield
     except (OSError, SafetensorError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        full = any(os.strerror(number) in reason for number in NO_ROOM)
         raise Resumable(
-            f"cannot {task}: {reason}; earlier checkpoints are intact, and the same command "
-            "resumes from them"
+            f"cannot {task}: {reason}; {'make room: ' * full}earlier checkpoints are intact, and "
+            "the same command resumes from them"
         ) from error
 
 
@@ -233,7 +246,8 @@ def _is_intact(folder: Path) -> bool:
 
 def checkpoints(folder: Path) -> list[Path]:
     """Return the checkpoint folders in `folder`, newest first, without unfinished ones."""
-    found = [path for path in folder.glob("step-*") if re.fullmatch(r"step-\d+", path.name)]
+    folders = (one for one in folder.glob("step-*") if one.is_dir())
+    found = [one for one in folders if re.fullmatch(r"step-\d+", one.name)]
     return sorted(found, key=step_of, reverse=True)
 
 
@@ -258,7 +272,10 @@ def first_intact(folders: Iterable[Path]) -> Checkpoint | None:
             LOG.warning("skipped a damaged checkpoint: %s", damage)
         return found
     if damages:
-        raise Corrupt(f"no checkpoint is intact: {'; '.join(damages)}")
+        raise Corrupt(
+            f"no checkpoint is intact: {'; '.join(damages)}: put back a copy of one, or train "
+            "anew, into another folder"
+        )
     return None
 
 

@@ -341,7 +341,7 @@ def test_a_full_disk_keeps_what_was_there(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(module, where, full)
-    with pytest.raises(Resumable, match=r"best: No space left on device; earlier"):
+    with pytest.raises(Resumable, match=r"best: No space left on device; make room: earlier"):
         save_checkpoint(tmp_path / "best", STATE, {"step": 2})
     assert [path.name for path in tmp_path.iterdir()] == ["best"]
     assert Checkpoint.open(tmp_path / "best").facts == {"step": 1}
@@ -486,6 +486,22 @@ def test_a_cached_classifier_of_another_architecture_is_trained_anew(
     for size in (1, 2, 2):
         fill_from_cache(nn.Linear(size, 1), "settings", partial(trained.append, size))
     assert trained == [1, 2]
+
+
+def test_a_cache_that_cannot_be_written_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """As in a container without a home, or on a full disk: the classifier is trained, not kept."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PIANOREEL_CACHE", str(tmp_path / "file"))
+    classifier = nn.Linear(1, 1)
+
+    def fit() -> None:
+        nn.init.constant_(classifier.weight, 7)
+
+    fill_from_cache(classifier, "settings", fit)
+    assert classifier.weight.item() == 7
+    assert f"not kept in {tmp_path}/file" in caplog.text and "PIANOREEL_CACHE" in caplog.text
 
 
 def test_files_are_plain_safetensors(saved: Path):
