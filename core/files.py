@@ -38,6 +38,12 @@ NO_TAGS: Mapping[str, str] = MappingProxyType({})
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Error numbers of a full disk, a full quota, and a file of the largest size that is allowed."""
 
+NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
+"""Error numbers of a disk that knows no locks, as those of some clusters."""
+
+NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP)
+"""Error numbers of a disk that knows no hard links, as FAT of memory sticks."""
+
 CUT_SHORT = re.compile(r"\d+ requested and \d+ written")
 """The error without a number that numpy raises where there is no room for a whole array."""
 
@@ -256,13 +262,23 @@ def _megabytes(size_bytes: int) -> str:
 
 
 def write_once(path: Path, text: str) -> None:
-    """Write a file atomically unless there is one: of several processes the first does."""
+    """Write a file atomically unless there is one: of several processes the first does.
+
+    On a disk without hard links one that is written in the same instant is replaced.
+    """
     hidden = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         hidden.write_text(text, encoding="utf-8")
         sync(hidden)
-        with contextlib.suppress(FileExistsError):
+        try:
             path.hardlink_to(hidden)
+        except FileExistsError:
+            pass
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            if not path.exists():
+                hidden.rename(path)
     finally:
         hidden.unlink(missing_ok=True)
     sync(path.parent)
@@ -275,7 +291,8 @@ def locked(folder: Path, shared: bool = False) -> Iterator[None]:
     `shared`: with others that share it, which have no names.
     The system releases the lock when its process ends, however it ends; taking over the lock of a
     killed process is logged. The lock file stays, empty: removing it could race with a process
-    that has just opened it.
+    that has just opened it. On a disk that knows no such locks nobody is kept out, and that is
+    logged.
     """
     handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -291,10 +308,18 @@ def locked(folder: Path, shared: bool = False) -> Iterator[None]:
 def _take(handle: int, folder: Path, shared: bool) -> None:
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     for _ in range(LOOKS):
-        with contextlib.suppress(BlockingIOError):
+        try:
             fcntl.flock(handle, kind | fcntl.LOCK_NB)
             break
-        time.sleep(LOOK_SECONDS)
+        except BlockingIOError:
+            time.sleep(LOOK_SECONDS)
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            LOG.warning(
+                "the disk of %s knows no locks: let no other command work there meanwhile", folder
+            )
+            break
     else:
         owner = _owner(handle)
         raise UserError(f"{owner} works in {folder}: wait for it or choose another folder")
@@ -334,6 +359,8 @@ def worker_in(folder: Path) -> int | None:
     except BlockingIOError:
         process, host, _ = _stored_owner(handle)
         return process if host == socket.gethostname() else None
+    except OSError:  # a disk that knows no locks
+        return None
     else:
         return None
     finally:

@@ -30,7 +30,9 @@ from core.files import (
     sync,
     taking_turns,
     unwritten,
+    worker_in,
     write_figure,
+    write_once,
     write_text,
     write_whole,
 )
@@ -278,6 +280,36 @@ def test_a_folder_is_held_once_and_its_holder_is_named(tmp_path: Path):
     with locked(tmp_path):
         pass
     assert (tmp_path / ".lock").read_text() == ""
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
+def test_on_a_disk_without_locks_work_goes_on_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog, number: int
+):
+    def flock(handle: int, kind: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(files.fcntl, "flock", flock)
+    with locked(tmp_path):
+        assert worker_in(tmp_path) is None
+    assert f"the disk of {tmp_path} knows no locks" in caplog.text
+    monkeypatch.setattr(files.fcntl, "flock", lambda handle, kind: os.fstat(-1))
+    with pytest.raises(OSError, match="Bad file descriptor"), locked(tmp_path):
+        pass
+
+
+def test_on_a_disk_without_hard_links_the_first_text_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def link(source: Path, to: Path, **options: bool) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(files.os, "link", link)
+    for text in ("first", "second"):
+        write_once(tmp_path / "prepare.json", text)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "prepare.json": "first"
+    }
 
 
 def test_who_looks_whether_a_folder_is_locked_keeps_nobody_from_it(
