@@ -25,7 +25,7 @@ from core.app.evaluation import print_tables
 from core.app.model import Model
 from core.app.progress import monitored, ticking
 from core.data.preparation import require_no_collection
-from core.errors import ConfigError, Stopped, UserError
+from core.errors import ConfigError, Resumable, Stopped, UserError
 from core.exchange.curves import draw_curves
 from core.files import write_text
 from core.training.run import Run
@@ -199,8 +199,12 @@ def _show(
 def train_each(
     chosen: Sequence[Contender], to: Path, train: Callable[[Contender, Path], Model]
 ) -> list[Model]:
-    """Train each into a folder of its own; `UserError` where all fail, or settings are wrong."""
+    """Train each into a folder of its own; `UserError` where all fail, or settings are wrong.
+
+    `Resumable` where all are, as on a full disk.
+    """
     done: list[Model] = []
+    failed: list[UserError] = []
     for number, one in enumerate(chosen):
         print(f"{number + 1} of {len(chosen)}: {one.title}", file=sys.stderr)
         try:
@@ -209,7 +213,12 @@ def train_each(
             raise
         except UserError as error:
             print(f"{one.title} is left out: {error}", file=sys.stderr)
+            failed.append(error)
     if not done:
+        if all(isinstance(error, Resumable) for error in failed):
+            raise Resumable(
+                "no model could be trained: once that is mended, the same command goes on"
+            )
         raise UserError("no model could be trained")
     return done
 

@@ -11,7 +11,7 @@ from torch import nn
 from core.app.comparison import Contender, Cost, contenders, costs, markdown, train_each, write
 from core.app.domain import Domain
 from core.app.model import Model
-from core.errors import ConfigError, Stopped, UserError
+from core.errors import ConfigError, Resumable, Stopped, UserError
 from core.theory.passes import Networks
 from core.training.run import Run
 
@@ -43,6 +43,14 @@ def test_each_is_trained_into_a_folder_of_its_own_and_those_that_fail_are_left_o
     ]
     with pytest.raises(UserError, match="no model could be trained"):
         train_each(three[1:2], tmp_path, train)
+
+
+def test_a_comparison_on_a_full_disk_can_be_resumed(tmp_path):
+    def train(one, folder):
+        raise Resumable("cannot save: make room")
+
+    with pytest.raises(Resumable, match=r"no model could be trained: .*the same command goes on"):
+        train_each([Contender("vae"), Contender("gan")], tmp_path, train)
 
 
 @pytest.mark.parametrize("error", [ConfigError("no such key"), Stopped("stopped after step 3")])
