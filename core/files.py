@@ -246,19 +246,19 @@ def require_space(folder: Path, size_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < size_bytes:
         raise UserError(
-            f"{folder} needs {_megabytes(size_bytes)} and its disk has {_megabytes(free)} free: "
-            "make room or choose another folder"
+            f"{folder} needs {_megabytes(size_bytes)} MB and its disk has {_megabytes(free)} MB "
+            "free: make room or choose another folder"
         )
 
 
 def _megabytes(size_bytes: int) -> str:
-    """Return a size in words.
+    """Return a size in megabytes, in words.
 
     >>> _megabytes(3_200_000_000), _megabytes(4000)
-    ('3,200 MB', '0.0040 MB')
+    ('3,200', '0.004')
     """
     megabytes = size_bytes / 1e6
-    return f"{megabytes:,.0f} MB" if megabytes >= 1 or not megabytes else f"{megabytes:.2g} MB"
+    return f"{megabytes:,.0f}" if megabytes >= 1 else f"{megabytes:.2g}"
 
 
 def write_once(path: Path, text: str) -> None:

@@ -125,12 +125,13 @@ class Run:
         complete: Callable[[dict[str, Any]], Mapping[str, Any]],
     ) -> None:
         path = self.folder / CONFIG
+        has_weights = bool(checkpoints(self.checkpoints) or self._best_folder())
         if path.exists():
             changed = changes(complete(_read_config(path)), self.config)
-            refuse_changes(self.folder, changed, changeable)
+            refuse_changes(self.folder, changed, changeable, has_weights)
             _warn_of_other_versions(path)
             self._remember_changes(changed)
-        elif checkpoints(self.checkpoints) or self._best_folder():
+        elif has_weights:
             raise UserError(
                 f"{self.folder} holds checkpoints, but not the config.yaml that says what they "
                 "are of: put it back, or choose another folder"
@@ -457,12 +458,17 @@ def _short(value: Any) -> str:
     return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
 
 
-def refuse_changes(folder: Path, changed: Mapping[str, Change], changeable: Sequence[str]) -> None:
+def refuse_changes(
+    folder: Path, changed: Mapping[str, Change], changeable: Sequence[str], has_weights: bool
+) -> None:
     """Raise `ConfigError` for settings that cannot change while a run is trained."""
     refused = {key: values for key, values in changed.items() if key not in changeable}
     if refused:
+        begin = f"where --from {shlex.quote(str(folder))} begins with these weights"
+        other = (
+            f"choose another folder, {begin}" if has_weights else "delete it: it has no weights"
+        )
         raise ConfigError(
             f"{folder} was started with {described(refused)}: repeat that command to resume, or "
-            f"choose another folder, where --from {shlex.quote(str(folder))} begins with these "
-            "weights"
+            f"{other}"
         )

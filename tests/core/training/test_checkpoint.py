@@ -491,7 +491,7 @@ def test_a_cached_classifier_of_another_architecture_is_trained_anew(
 def test_a_cache_that_cannot_be_written_stops_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    """As in a container without a home, or on a full disk: the classifier is trained, not kept."""
+    """The classifier is trained and not kept, as in a container without a home."""
     (tmp_path / "file").touch()
     monkeypatch.setenv("PIANOREEL_CACHE", str(tmp_path / "file"))
     classifier = nn.Linear(1, 1)
