@@ -125,7 +125,7 @@ def test_losses_and_gradients_are_those_of_loops_over_bars_and_notes(is_planned:
 
 
 def test_a_bar_that_is_planned_sounds_and_another_does_not():
-    """As the plan says, and not the latents: where these are NaN, their number would not fit."""
+    """The plan says which, not the latents: where these are NaN, their number would not fit."""
     (_, decoder), (x, plan) = networks(), piece()
     broken = torch.full((BATCH, BARS * len(TRACKS) * CONFIG.size), torch.nan)
     notes = decoder(broken, plan)
