@@ -29,7 +29,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from core.data.sources import RejectedFile
 from videogen.data.cells import Faulty, Fields, NotUnderstood, listed
 from videogen.data.tables import IDS, NUMBERED, TEXT_TABLES, columns, rows
-from videogen.data.times import excerpts, times_in
+from videogen.data.time_columns import times_in
+from videogen.data.times import excerpts
 from videogen.files.clock import Excerpt
 from videogen.files.limits import VideoLimits
 from videogen.files.pictures import is_sequence

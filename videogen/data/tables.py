@@ -21,7 +21,7 @@ from typing import Any
 
 from core.data.sources import RejectedFile
 from videogen.data.cells import Faulty, Fields, NotUnderstood
-from videogen.data.times import times_in
+from videogen.data.time_columns import times_in
 from videogen.files.limits import VideoLimits
 from videogen.files.reading import VIDEO
 from videogen.files.text import decode

@@ -7,6 +7,7 @@ import pytest
 
 from core.data.sources import RejectedFile
 from videogen.data.cells import Faulty
+from videogen.data.time_columns import is_time
 from videogen.data.times import excerpts
 from videogen.files.clock import InFrames
 
@@ -150,3 +151,8 @@ def test_times_that_cannot_be_are_refused(fields: dict[str, Any], why: str):
 )
 def test_other_columns_are_no_times(fields: dict[str, Any]):
     assert excerpt(**fields) is None
+
+
+def test_a_name_longer_than_those_of_columns_is_no_time():
+    """A name of thousands of letters would be searched for its words for hours."""
+    assert is_time("clip_" * 10 + "start") and not is_time("clip_" * 4000 + "start")

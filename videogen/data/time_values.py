@@ -1,0 +1,83 @@
+"""Times in the cells of a table: numbers, times of a clock, and times with their units."""
+
+import math
+import re
+from typing import Any
+
+from core.data.sources import RejectedFile
+
+_CLOCK = re.compile(r"(?:(\d+):)?(?:(\d+):)?(\d+(?:[.,]\d+)?)")
+_TIMECODE = re.compile(r"\d+(?:[:.]\d+){2}[:;.]\d+")
+"""A time that ends in a number of frames, or is set out with points alone."""
+_DATE = re.compile(r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})(?!\d).*")
+_NUMBER = r"(\d+(?:[.,]\d+)?)\s*"
+_WITH_UNITS = re.compile(
+    rf"(?:PT)?(?:{_NUMBER}h(?:ours?|rs?)?)?\s*(?:{_NUMBER}m(?:in(?:ute)?s?)?)?\s*"
+    rf"(?:{_NUMBER}s(?:ec(?:ond)?s?)?)?\s*(?:{_NUMBER}m(?:illi)?s(?:ec(?:ond)?s?)?)?",
+    re.I,
+)
+"""A time with its units, as 1m30s and 1500 ms, also as ISO 8601 writes it."""
+_SPAN = re.compile(
+    r"[(\[]?\s*([^\s,;()\[\]]+?)\s*(?:-->|\.{2,}|[-\u2013\u2014,;~]|\bto\b|\s)\s*([^\s,;]+?)\s*[)\]]?"
+)
+"""A begin and an end in one cell."""
+
+
+def time_of(value: Any, name: str, plain: bool = False, is_loose: bool = False) -> float | None:
+    """Return a number, or the seconds of a time of a clock; None for what is no time.
+
+    `plain`: only a number is one. `is_loose`: other values are no times at all.
+
+    >>> [time_of(value, "x") for value in (4.5, "1:02:03.5", "0,7 s", "1m30s", "2026-01-01")]
+    [4.5, 3723.5, 0.7, 90.0, None]
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    if isinstance(value, int | float):
+        return None if math.isnan(value) else float(value)
+    text = value.strip()
+    if is_empty(text) or not re.search(r"\d|inf", text) or _DATE.fullmatch(text):
+        return None
+    if (number := number_of(text)) is not None:
+        return number
+    if not plain and (match := _CLOCK.fullmatch(text)):
+        parts = [float(part.replace(",", ".")) for part in match.groups() if part is not None]
+        return sum(part * 60**power for power, part in enumerate(reversed(parts)))
+    if not plain and (match := _WITH_UNITS.fullmatch(text)):
+        numbers = [float(part.replace(",", ".")) if part else 0.0 for part in match.groups()]
+        return sum(n * of for n, of in zip(numbers, (3600, 60, 1, 1e-3), strict=True))
+    if is_loose and not _TIMECODE.fullmatch(text):
+        return None
+    wanted = "a number" if plain else "seconds, as 72.5 or 1:12.5"
+    raise RejectedFile("times", f"{value!a:.60} in column {name} is no time: write {wanted}")
+
+
+def split(value: Any, name: str) -> Any:
+    """Return a begin and an end that one text holds as a list; another value as it is."""
+    match = _SPAN.fullmatch(value.strip()) if isinstance(value, str) else None
+    if not match or _DATE.fullmatch(value.strip()):
+        return value
+    times = [time_of(one, name, is_loose=True) for one in match.groups()]
+    return value if None in times else times
+
+
+def is_empty(value: Any) -> bool:
+    """Return whether a cell holds nothing, or a word for nothing."""
+    text = value.strip().lower() if isinstance(value, str) else value
+    return text in (None, "", "nan", "none", "null", "n/a", "na", "-", "--")
+
+
+def is_timed(value: Any) -> bool:
+    """Return whether a value may be a time: a number, or numbers between colons."""
+    if isinstance(value, str) and re.fullmatch(r"\d+(?:[:;.]\d+)+", value.strip()):
+        return True
+    return number_of(value) is not None
+
+
+def number_of(value: Any) -> float | None:
+    """Return a finite number; None for what is none."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
