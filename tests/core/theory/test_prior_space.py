@@ -29,7 +29,7 @@ class Prior(nn.Module):
 
 
 class Outlining(nn.Module):
-    def outline(self, z: Tensor) -> Tensor:
+    def outline(self, z: Tensor, c: Tensor | None) -> Tensor:
         return 2 * z
 
 
