@@ -60,8 +60,11 @@ GIVEN_DENSITY = 0.02
 """The share of cells with a note in tracks that are examples of given ones."""
 
 
-class Model(CoreModel):
-    """Trained networks with what they need to write rolls."""
+class Model(CoreModel[Any]):
+    """Trained networks with what they need to write rolls.
+
+    Its items are phrases, with velocities where it has learned these: see `musegen.domain.Items`.
+    """
 
     domain: ClassVar[Music]
     config: MusicModel

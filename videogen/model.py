@@ -42,7 +42,7 @@ from videogen.networks.layers import LayeredClip
 from videogen.networks.text import Captions, Condition, Tokens
 
 
-class Model(CoreModel):
+class Model(CoreModel[Clips]):
     """Trained networks with what they need to make clips."""
 
     domain: ClassVar[Video]

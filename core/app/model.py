@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
-from core.app.domain import Domain, Examples
+from core.app.configuration import ModelConfig, RunConfig
+from core.app.domain import Domain, Examples, Items
 from core.app.latent import Kept, LatentPoints, LatentSpace, standard_noise, variations
 from core.app.sampling import Rows, in_chunks
 from core.config import resolve
@@ -33,15 +34,16 @@ LOG = logging.getLogger("pianoreel")
 Loaded = TypeVar("Loaded", bound="Model")
 
 
-class Model(ABC):
+class Model(ABC, Generic[Items]):
     """Trained networks, and what is needed to turn their output into a domain's items.
 
     `config`: the run's model, `spec`: its data's specification, `name`: that of the run's folder.
     """
 
     domain: ClassVar[Domain]
+    config: ModelConfig
 
-    def __init__(self, networks: Networks, config: Any, spec: Any, name: str = ""):
+    def __init__(self, networks: Networks, config: ModelConfig, spec: Any, name: str = ""):
         self.networks, self.config, self.spec, self.name = networks, config, spec, name
 
     def __repr__(self) -> str:
@@ -63,22 +65,23 @@ class Model(ABC):
         return cls(networks.to(choose_device(device)), config.model, config.spec, folder.name)
 
     @classmethod
-    def _built(cls, config: Any) -> Networks:
+    def _built(cls, config: RunConfig) -> Networks:
         """Build its networks, without critics."""
         parts = cls.domain.networks(config).items()
         return Networks({name: part for name, part in parts if not is_critic(name)}).eval()
 
     @abstractmethod
-    def to_x(self, items: Any) -> Samples:
+    def to_x(self, items: Items) -> Samples:
         """Convert items to a tensor on the model's device."""
 
     @abstractmethod
-    def from_x(self, x: Samples) -> Any:
+    def from_x(self, x: Samples) -> Items:
         """Convert a tensor to items."""
 
-    def join(self, parts: Sequence[Any]) -> Any:
-        """Concatenate items."""
-        return torch.cat(list(parts))
+    def join(self, parts: Sequence[Items]) -> Items:
+        """Concatenate items; by default they are tensors."""
+        tensors = cast(list[Tensor], list(parts))
+        return cast(Items, torch.cat(tensors))
 
     def read_conditions(self, conditions: Sequence[str] | None) -> Tensor | None:
         """Return the raw condition c of each item; None where the domain has none."""
@@ -214,7 +217,7 @@ class Model(ABC):
         )
 
     @torch.no_grad()
-    def encode(self, items: Any, conditions: Sequence[str] | None = None) -> LatentPoints:
+    def encode(self, items: Items, conditions: Sequence[str] | None = None) -> LatentPoints:
         """Encode items as latent points: the means of q(z given x, c).
 
         `ConfigError` where a model reads conditions and there is not one for each item.
@@ -228,7 +231,7 @@ class Model(ABC):
         return self.space.encode(self.to_x(items), self.read_conditions(conditions))
 
     @torch.no_grad()
-    def decode(self, points: LatentPoints, seed: int = 0) -> Any:
+    def decode(self, points: LatentPoints, seed: int = 0) -> Items:
         """Decode latent points to items; a decoder that samples does so by the seed."""
 
         def draw(rows: Rows) -> Samples:
@@ -264,7 +267,7 @@ class Model(ABC):
         return standard_noise(point, count, seed)
 
     @torch.no_grad()
-    def translate(self, items: Any, back: bool = False) -> Any:
+    def translate(self, items: Items, back: bool = False) -> Items:
         """Translate items into the style of the data, or `back` into that of the other data."""
         x, network = self.to_x(items), self._translator(back)
 
@@ -278,25 +281,27 @@ class Model(ABC):
             raise UserError(f"{self.name} does not translate: train it with --model cyclegan")
         return self.networks["encoder" if back else "decoder"]
 
-    def transform(self, items: Any, conditions: Sequence[str] | None = None, seed: int = 0) -> Any:
-        """Translations of items, or their reconstructions through the latent space."""
+    def transform(
+        self, items: Items, conditions: Sequence[str] | None = None, seed: int = 0
+    ) -> Items:
+        """Translate items, or reconstruct them through the latent space."""
         if self.translates:
             return self.translate(items)
         return self.decode(self.encode(items, conditions), seed)
 
     def reconstruct(
-        self, items: Any, conditions: Sequence[str] | None = None, seed: int = 0
-    ) -> Any:
-        """Reconstructions of the data's items: through z, or there and back by translation."""
+        self, items: Items, conditions: Sequence[str] | None = None, seed: int = 0
+    ) -> Items:
+        """Reconstruct the data's items: through z, or there and back by translation."""
         if self.translates:
             return self.translate(self.translate(items, back=True))
         return self.transform(items, conditions, seed)
 
     @abstractmethod
-    def sampled_like(self, examples: Examples, seed: int) -> Any:
+    def sampled_like(self, examples: Examples[Items], seed: int) -> Items:
         """Sample as many items as there are examples, under their conditions."""
 
-    def generate(self, examples: Examples, seed: int = 0) -> Any:
+    def generate(self, examples: Examples[Items], seed: int = 0) -> Items:
         """Generate items: samples where the model draws, else transforms of the examples."""
         if self.draws:
             return self.sampled_like(examples, seed)

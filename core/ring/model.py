@@ -29,7 +29,7 @@ from core.theory.shapes import Samples
 from core.training.loop import UNMONITORED, Monitor
 
 
-class Model(CoreModel):
+class Model(CoreModel[Points]):
     """Trained networks that give points."""
 
     domain: ClassVar[Ring]

@@ -33,7 +33,7 @@ from musegen.voice.domain import Voice
 from musegen.voice.spectrogram import Sounds, Spectrogram
 
 
-class Model(CoreModel):
+class Model(CoreModel[Sounds]):
     """Trained networks with what they need to make notes."""
 
     domain: ClassVar[Voice]
