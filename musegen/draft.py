@@ -292,15 +292,14 @@ class Draft:
                 within[within] = self.kept[track, (layer.start[within] + moved) // steps]
                 of = track, layer.program
                 key, counts[of] = (of, counts[of]), counts[of] + 1
-                none = Layer(track, layer.start[:0], layer.pitch[:0], STILL, layer.program)
+                none = replace(layer, start=layer.start[:0], pitch=layer.pitch[:0], controls=STILL)
                 before = found.get(key) or none
                 part = layer.controls.during(first * steps, bars * steps)
-                found[key] = Layer(
-                    track,
-                    np.concatenate([before.start, layer.start[within] + moved]),
-                    np.concatenate([before.pitch, layer.pitch[within]]),
-                    before.controls.with_part(at * steps, (at + bars) * steps, part),
-                    layer.program,
+                found[key] = replace(
+                    before,
+                    start=np.concatenate([before.start, layer.start[within] + moved]),
+                    pitch=np.concatenate([before.pitch, layer.pitch[within]]),
+                    controls=before.controls.with_part(at * steps, (at + bars) * steps, part),
                 )
         end = self.bars * steps
         return tuple(

@@ -192,7 +192,7 @@ class Layer:
     it joins.
 
     start, pitch: by which the roll's notes are known as its own; some may be in no roll. program:
-    None where it is the track's.
+    None where it is the track's. name: that of the part in its file; empty where it has none.
     """
 
     track: int
@@ -200,11 +200,21 @@ class Layer:
     pitch: Column
     controls: Controls
     program: int | None = None
+    name: str = ""
 
     def track_in(self, tracks: Sequence[Track]) -> Track:
         """Return its track as it sounds."""
         track = tracks[self.track]
         return track if self.program is None else track.replace(program=self.program)
+
+    def part_in(self, tracks: Sequence[Track]) -> Track:
+        """Return its track as it sounds, under the part's own name.
+
+        A track that claims parts by their order or channel keeps its name, by which a file that
+        has further parts is read as it was written.
+        """
+        track = self.track_in(tracks)
+        return track.replace(name=self.name) if self.name and not track.is_by_position else track
 
     def holds(self, notes: Notes) -> Bool[np.ndarray, " note"]:
         """Return which notes are of the layer."""

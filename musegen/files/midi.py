@@ -122,7 +122,7 @@ def write_midi(
 
     `tracks`: the numbers of those that are written; all by default. `ConfigError` for a number
     that no track has, `UserError` where the file cannot be written. Each layer of a track is a
-    MIDI track of its name, with a channel of its own.
+    MIDI track of its part's name, with a channel of its own.
 
     All tracks end where the roll does, and an event that others pass over says so to `read_midi`,
     which else counts bars up to the last note. From the 16th track on, tracks have ports of their
@@ -173,7 +173,7 @@ def _channels_of(
     yield roll.tracks[number], roll.notes[own], controls
     for other, one in enumerate(roll.layers, 1):
         if one.track == number and (layer == other).any():
-            yield one.track_in(roll.tracks), roll.notes[layer == other], one.controls
+            yield one.part_in(roll.tracks), roll.notes[layer == other], one.controls
 
 
 def _metas(roll: Roll, bar_ticks: int) -> list[tuple[int, int, bytes]]:

@@ -111,13 +111,13 @@ class Song:
                 continue
             usual = self.claims.programs[number][0]
             for part, controls in parts.items():
-                program = self.claims.parts[part].program
+                one = self.claims.parts[part]
                 mine = self.claims.part == part
-                is_own = program != usual or differing([self.controls[number], controls])
+                is_own = one.program != usual or differing([self.controls[number], controls])
                 if is_own and mine.any():
                     where = self.notes.start[mine], self.notes.pitch[mine]
-                    own = None if program == usual else program
-                    found.append(Layer(number, *where, controls, own))
+                    own = None if one.program == usual else one.program
+                    found.append(Layer(number, *where, controls, own, one.name))
         return tuple(found)
 
     @property

@@ -29,7 +29,7 @@ from musegen.files.song import SongOutput, write_song
 from musegen.files.sound import Session, sound
 from musegen.roll import Grid, Notes, Roll
 from musegen.tonality import Key, signature_of
-from musegen.tracks import LAKH
+from musegen.tracks import LAKH, Track
 
 GRID = Grid(steps_per_beat=4)
 DRUMS, PIANO, GUITAR, BASS, STRINGS = range(5)
@@ -223,6 +223,34 @@ def test_parts_of_one_track_keep_their_own_programs(tmp_path: Path) -> None:
     composed = Notes(*np.array([[STRINGS, 20, 76 - GRID.lowest_pitch, 4, 90]]).T)
     filled = infill(first, 2, 2, ["strings"]).finished(composed)
     assert played(filled, tmp_path / "d.mid") == {72: 73, 76: 73, 60: 56}
+
+
+def test_parts_of_one_track_keep_their_own_names(tmp_path: Path) -> None:
+    """A sequencer shows the trumpet, after a second reading too; a part without a name has the
+    track's."""
+    path = tmp_path / "a.mid"
+    flute, trumpet = name("Flute") + program(73), name("Trumpet") + program(56, 2)
+    rest = program(71, 3) + note(64, BAR, channel=3)
+    path.write_bytes(midi(flute + note(72, BAR), trumpet + note(60, BAR, channel=2), rest))
+    for written in (tmp_path / "b.mid", tmp_path / "c.mid"):
+        draft = accompaniment(Source.read(path, LAKH, GRID), ["strings"])
+        write_midi(draft.finished(draft.kept_notes[:0]), written)
+        found = [track.name for track in read_performance(written, ()).tracks]
+        assert [one for one in found if one][-3:] == ["Strings", "Trumpet", "Strings"]
+        path = written
+
+
+def test_parts_that_are_known_by_their_channel_have_the_name_of_their_track(
+    tmp_path: Path,
+) -> None:
+    """Their own would say nothing of where they belong once they have other channels."""
+    path = tmp_path / "a.mid"
+    flute, trumpet = name("Flute") + program(73), name("Trumpet") + program(56)
+    path.write_bytes(midi(flute + note(72, BAR), trumpet + note(60, BAR)))
+    source = Source.read(path, (Track(name="One", channel=1), Track(name="All", rest=True)), GRID)
+    draft = accompaniment(source, ["one"])
+    write_midi(draft.finished(draft.kept_notes[:0]), path)
+    assert [track.name for track in read_performance(path, ()).tracks][:2] == ["One", "One"]
 
 
 def test_a_chosen_program_is_that_of_all_parts(tmp_path: Path) -> None:
