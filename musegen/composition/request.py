@@ -16,6 +16,7 @@ from musegen.draft import (
     bridge,
     continuation,
     infill,
+    log_remarks,
     remix,
 )
 from musegen.roll import Grid
@@ -83,7 +84,7 @@ class Request(Strict):
         self._check()
         read = partial(Source.read, tracks=tracks, grid=grid, pickup_beats=self.pickup_beats)
         if self.given:
-            return self._of_given(read(self.given))
+            return self._of_given(self.given, read(self.given))
         if self.continued:
             source = read(self.continued)
             return continuation(source, self.bars or ADDED_BARS).composing(self.tracks)
@@ -96,21 +97,24 @@ class Request(Strict):
             return draft.composing(self.tracks)
         return blank(tracks, grid, self.bars or BARS, self.tracks)
 
-    def _of_given(self, source: Source) -> Draft:
+    def _of_given(self, path: Path, source: Source) -> Draft:
         if self.keep:
-            return self._accompaniment(source)
+            return self._accompaniment(path, source)
         found = re.fullmatch(r"\s*(\d+)\s*(?:[-\N{EN DASH}]\s*(\d+)\s*)?", self.fill)
         if not found:
             raise ConfigError(f"--fill {self.fill}: give the first and last bar, such as 5-8")
         first, last = int(found[1]), int(found[2] or found[1])
         return infill(source, first, last, self.tracks)
 
-    def _accompaniment(self, source: Source) -> Draft:
+    def _accompaniment(self, path: Path, source: Source) -> Draft:
         draft = accompaniment(source, self.keep)
         tracks, kept = draft.tracks, ",".join(self.keep)
+        found = {tracks[number].name.lower() for number in draft.notes.track.tolist()}
+        only = f"the song has only {', '.join(sorted(found))}"
         if not len(draft.kept_notes):
-            found = {tracks[number].name.lower() for number in draft.notes.track.tolist()}
-            raise ConfigError(f"--keep {kept}: the song has only {', '.join(sorted(found))}")
+            raise ConfigError(f"--keep {kept}: {only}")
+        if silent := sorted({name.strip().lower() for name in self.keep} - found):
+            log_remarks(path, [f"--keep: nothing stays of {', '.join(silent)}: {only}"])
         draft = accompaniment(source, self.keep, self.tracks)
         if draft.kept.all():
             raise ConfigError(

@@ -75,6 +75,18 @@ def test_a_song_begins_after_its_pickup(tmp_path: Path) -> None:
     assert Request(given=path, keep=("piano",), pickup_beats=1).named["pickup"] == 1
 
 
+def test_a_track_that_stays_but_is_silent_is_named(
+    song: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else nothing says why a bass beside silent drums and strings is in no key of the song."""
+    drafted(Request(given=song, keep=("piano", "Strings", "drums"), tracks=("bass",)))
+    said = "nothing stays of drums, strings: the song has only bass, guitar, piano"
+    assert [record.getMessage() for record in caplog.records] == [f"{song}: --keep: {said}"]
+    caplog.clear()
+    drafted(Request(given=song, keep=("piano",)))
+    assert not caplog.records
+
+
 @pytest.mark.parametrize(
     ("wishes", "message"),
     [
