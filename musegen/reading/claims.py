@@ -62,10 +62,12 @@ class Claims:
 
     @property
     def joined(self) -> list[str]:
-        """Say of each track whose parts have several programs with which one new notes sound."""
+        """Say of each track that has several instruments with which one new notes sound."""
+        from musegen.files.programs import instrument_of
+
         return [
-            f"{track.name} has parts of the programs {', '.join(map(str, programs))}: what is "
-            f"composed sounds with {programs[0]}"
+            f"{track.name} has parts of {', '.join(map(instrument_of, programs))}: what is "
+            f"composed sounds as {instrument_of(programs[0])}"
             for track, programs in zip(self.tracks, self.programs, strict=True)
             if len(programs) > 1 and not track.is_drum
         ]

@@ -72,7 +72,7 @@ def test_what_a_song_loses_on_the_way_to_a_model_is_named(
     assert [track.program for track in Source.read(path, LAKH, GRID).tracks] == [0, 0, 24, 33, 73]
     assert [record.getMessage().removeprefix(f"{path}: ") for record in caplog.records] == [
         "left out: 1 bar in another metre, 7 notes; no track plays 'sea' (program 122)",
-        "Strings has parts of the programs 73, 56: what is composed sounds with 73",
+        "Strings has parts of Flute, Trumpet: what is composed sounds as Flute",
         "4 notes double others on one pitch of a track, and are left out",
     ]
     caplog.clear()

@@ -325,7 +325,7 @@ def test_a_song_keeps_its_programs_and_its_losses_are_named(
     written = next(COMMANDS[command](Model.load(folder, "cpu"), path, to))
     assert programs_in(written, data) == [0, 4, 24, 33, 73]
     assert [record.getMessage() for record in caplog.records] == [
-        f"{path}: Strings has parts of the programs 73, 56: what is composed sounds with 73",
+        f"{path}: Strings has parts of Flute, Trumpet: what is composed sounds as Flute",
         f"{path}: 8 notes double others on one pitch of a track, and are left out",
         f"{path}: not kept: volume. Your own project has them: put what is composed there",
     ]
