@@ -6,6 +6,7 @@ clips = model.clips(["A small red circle is moving in a zigzag path towards nort
 write_mp4(to_frames(clips)[0], "clip.mp4", model.spec.frames_per_second)
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -40,6 +41,15 @@ from videogen.files.reading import read_first_frames
 from videogen.networks.enlarger import Enlarger
 from videogen.networks.layers import LayeredClip
 from videogen.networks.text import Captions, Condition, Tokens
+
+LOG = logging.getLogger("pianoreel")
+
+UNLIKE_START = (
+    '"%s" does not begin with the given picture: the model can show nothing like it there. Give a '
+    "picture like the first frames of its training, or another caption"
+)
+SMALL_ERROR = 0.01
+"""A mean squared difference of a plain picture that nobody sees, in [-1, 1]."""
 
 
 class Model(CoreModel[Clips]):
@@ -204,7 +214,8 @@ class Model(CoreModel[Clips]):
         `videogen.continuation`.
 
         A clip depends on the seed (0 to 2^63 - 1), its number and its caption alone. Logs a
-        warning of captions that are not like those in training. `ConfigError` where captions are
+        warning of captions that are not like those in training, and of a `start` that no clip of
+        the model begins with. `ConfigError` where captions are
         no list of sentences, both `then` and `into` are given, or there are too few frames for
         them; `UserError` where the model has no clock.
         """
@@ -237,7 +248,20 @@ class Model(CoreModel[Clips]):
             return continuation.clips(len(rows), said, times, first, last)
 
         with torch.no_grad():
-            return self.from_x(in_chunks(len(captions), seed, self.device, draw))
+            clips = self.from_x(in_chunks(len(captions), seed, self.device, draw))
+        if start is not None:
+            self._warn_of_start(captions, clips, start)
+        return clips
+
+    def _warn_of_start(self, captions: Sequence[str], clips: Clips, start: Image) -> None:
+        """Warn, once for a caption, of a clip that its picture resembles less than one colour."""
+        plain = start - start.mean((1, 2), keepdim=True)
+        least = plain.square().mean().clamp(min=SMALL_ERROR)
+        for caption, clip in zip(captions, clips, strict=True):
+            key = f"start: {caption}"
+            if key not in self._warned and (clip[:, 0] - start).square().mean() > least:
+                LOG.warning(UNLIKE_START, shortened(caption))
+                self._warned.add(key)
 
     def _timing(
         self,

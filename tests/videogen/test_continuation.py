@@ -127,6 +127,20 @@ def test_a_clip_starts_with_the_given_picture_and_moves_on(model: Model):
     assert moved > 0.5 * moves
 
 
+def test_a_picture_that_no_clip_begins_with_is_named_once(
+    model: Model, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A meadow, where the model knows black scenes; its own first frame is none to warn of."""
+    (clip,) = model.clips([NORTH], 3)
+    model.clips([NORTH], 4, start=clip[:, 0])
+    assert not caplog.records
+    meadow = torch.linspace(0, 1, 3)[:, None, None].expand_as(clip[:, 0])
+    for seed in (1, 2):
+        model.clips([NORTH], seed, start=meadow)
+    (record,) = caplog.records
+    assert record.getMessage().startswith(f'"{NORTH}" does not begin with the given picture')
+
+
 @pytest.mark.slow
 def test_further_captions_follow_the_first(model: Model):
     (clip,) = model.clips([NORTH], 1, then=[EAST])
