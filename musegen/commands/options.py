@@ -106,7 +106,11 @@ Paper = Annotated[
 
 Formats = Annotated[
     str,
-    typer.Option(help="Formats to write: any of mid, png, wav, flac, mp3, ogg, musicxml."),
+    typer.Option(
+        "--only",
+        "--format",
+        help="Formats to write: any of mid, png, wav, flac, mp3, ogg, musicxml.",
+    ),
 ]
 Npz = Annotated[bool, typer.Option("--npz", help="Also write .npz for pypianoroll.")]
 Stems = Annotated[

@@ -131,7 +131,7 @@ def test_a_song_is_written_as_midi_sound_picture_and_pianoroll(trained: Path, tm
 
 def test_formats_stems_and_sounds_are_options(trained: Path, tmp_path: Path):
     options = ("--count", 1, "--bars", 2, "--seed", 7, "--device", "cpu", "--to", tmp_path)
-    asked = ("--only", "mid,mp3", "--stems", "--programs", "bass=38,piano=electric piano")
+    asked = ("--format", "mid,mp3", "--stems", "--programs", "bass=38,piano=electric piano")
     code, said, complaint = run("music", "sample", trained, *options, *asked)
     assert (code, complaint) == (0, "")
     song = pretty_midi.PrettyMIDI(str(tmp_path / "tiny-seed7-1.mid"))
