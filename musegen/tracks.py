@@ -225,6 +225,17 @@ def numbers_of(names: Sequence[str], tracks: Sequence[Track], option: str) -> li
     return [known.index(name.strip().lower()) for name in names]
 
 
+def instrument_of(program: int) -> str:
+    """Return the name of a program's instrument.
+
+    >>> instrument_of(33), instrument_of(DRUM_KIT)
+    ('Electric Bass (finger)', 'drums')
+    """
+    from pretty_midi.constants import INSTRUMENT_MAP
+
+    return "drums" if program == DRUM_KIT else INSTRUMENT_MAP[program]
+
+
 DRUM_NAMES = re.compile(
     r"(?<!steel )drum(?!mer boy)|\bdrms?\b|kick|snare|hi.?hat|\bhats?\b|cymbal|\bclaps?\b|"
     r"\btoms\b|rimshot|\bshaker\b|tambourine(?! man)|cowbell|\bcongas\b|\bbongos\b|timbales|"

@@ -42,7 +42,7 @@ from musegen.data.records import PrepareConfig, SongRecord, columns_of, pack, re
 from musegen.files.pianoroll import LPD
 from musegen.files.smf import SONG_FILES
 from musegen.reading.song import Song
-from musegen.tracks import LAKH
+from musegen.tracks import LAKH, instrument_of
 
 NOTABLE_SHARE = 0.05
 """A larger share of notes that no track claims is pointed out."""
@@ -219,8 +219,6 @@ def _prepare(folder: Path, job: Job, config: PrepareConfig, skipped: Counter[str
 
 def _unclaimed(found: Catalogue) -> tuple[Counter[str], float]:
     """Return the notes that no track claims, by instrument, and their share of all notes."""
-    from musegen.files.programs import instrument_of
-
     notes, counts = 0, Counter[str]()
     for source in found.sources:
         notes += source.get("file_notes", 0)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pretty_midi.constants import INSTRUMENT_MAP
 
 from core.errors import ConfigError
-from musegen.tracks import DRUM_KIT, Track, numbers_of
+from musegen.tracks import Track, numbers_of
 
 INSTRUMENTS = {name: number for number, name in enumerate(INSTRUMENT_MAP)}
 
@@ -41,15 +41,6 @@ def read_programs(text: str) -> dict[str, str]:
     if wrong := [track for track, equals, sound in parts if not (equals and sound.strip())]:
         raise ConfigError(f"'{wrong[0]}' names no sound: --programs bass=38,piano=4, for example")
     return {track.strip(): sound.strip() for track, _, sound in parts}
-
-
-def instrument_of(program: int) -> str:
-    """Return the name of a program's instrument.
-
-    >>> instrument_of(33), instrument_of(DRUM_KIT)
-    ('Electric Bass (finger)', 'drums')
-    """
-    return "drums" if program == DRUM_KIT else INSTRUMENT_MAP[program]
 
 
 def program_of(text: str, is_drum: bool = False) -> int:

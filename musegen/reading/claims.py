@@ -8,7 +8,7 @@ import numpy as np
 
 from musegen.controls import Controls
 from musegen.files.controls import Messages
-from musegen.tracks import DRUM_KIT, LAKH, Part, Track, are_known_by_names
+from musegen.tracks import DRUM_KIT, LAKH, Part, Track, are_known_by_names, instrument_of
 
 NAMES_ALONE = (
     "parts with the names of other instruments have the program of a piano, and are taken for "
@@ -63,8 +63,6 @@ class Claims:
     @property
     def joined(self) -> list[str]:
         """Say of each track that has several instruments with which one new notes sound."""
-        from musegen.files.programs import instrument_of
-
         return [
             f"{track.name} has parts of {', '.join(map(instrument_of, programs))}: what is "
             f"composed sounds as {instrument_of(programs[0])}"
