@@ -20,7 +20,7 @@ from rich.table import Table
 
 from core.app import fit
 from core.app.commands.printing import print_json
-from core.app.domain import Domain
+from core.app.domain import Domain, Examples
 from core.app.evaluation import print_tables
 from core.app.model import Model
 from core.app.progress import monitored, ticking
@@ -186,14 +186,18 @@ def require_starts(domain: Domain, chosen: Sequence[Contender], to: Path) -> Non
 def _show(
     domain: Domain, models: Sequence[Model], data: Any, other: Any, seed: int, path: Path
 ) -> None:
-    """Draw a real item, and one of each model."""
-    real = domain.examples(data, 1, seed)
-    items, titles = [real.items], [": ".join(["real", *(real.conditions or ())])]
+    """Draw real items, and those of each model; one alone is named with its condition."""
+    count = domain.EXAMPLES_OF_A_MODEL
+
+    def title(name: str, examples: Examples) -> str:
+        return ": ".join([name, *(examples.conditions or () if count == 1 else ())])
+
+    real = domain.examples(data, count, seed)
+    items = {title("real", real): real.items}
     for model in models:
-        example = domain.examples(model.source(data, other), 1, seed)
-        items.append(model.generate(example, seed))
-        titles.append(": ".join([model.name, *(example.conditions or ())]))
-    domain.show(models[0], models[0].join(items), titles, path)
+        examples = domain.examples(model.source(data, other), count, seed)
+        items[title(model.name, examples)] = model.generate(examples, seed)
+    domain.contrast(models[0], items, path)
 
 
 def train_each(

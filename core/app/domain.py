@@ -116,6 +116,8 @@ class Domain(ABC, Generic[Data, Config, Items, Trained]):
     config: type[Config]
     axes: ClassVar[Mapping[str, str]]
     tags: ClassVar[tuple[str, ...]]
+    EXAMPLES_OF_A_MODEL: ClassVar[int] = 1
+    """Items that show what a model generates, beside those of others."""
 
     def __init__(self, model: type[Trained]):
         self.model = model
@@ -184,6 +186,10 @@ class Domain(ABC, Generic[Data, Config, Items, Trained]):
     @abstractmethod
     def show(self, model: Trained, items: Items, titles: Sequence[str], path: Path) -> None:
         """Draw items side by side as a .png."""
+
+    def contrast(self, model: Trained, items: Mapping[str, Items], path: Path) -> None:
+        """Draw `EXAMPLES_OF_A_MODEL` items of each of several origins, by their names."""
+        self.show(model, model.join([*items.values()]), [*items], path)
 
     def preview(self, model: Trained, items: Items, titles: Sequence[str], stem: Path) -> None:
         """Leave STEM.png, and what else is quick to write, while a model trains."""

@@ -1,6 +1,6 @@
 """The ring as a domain like any other: what points hand over to the commands of all domains."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +49,7 @@ class Ring(Domain[Data, RingRun, Points, "Model"]):
     config = RingRun
     axes = {"condition": "batch label", "x": "batch coordinate"}
     tags = ("two-dimensional",)
+    EXAMPLES_OF_A_MODEL = 500
 
     def open(self, folder: Path) -> PointCollection:
         return PointCollection.open(folder)
@@ -113,12 +114,20 @@ class Ring(Domain[Data, RingRun, Points, "Model"]):
 
     def show(self, model: "Model", items: Points, titles: Sequence[str], path: Path) -> None:
         """Draw points over the ring."""
-        figure = Figure(figsize=(4, 4), dpi=90, layout="constrained")
-        axes = figure.subplots()
-        axes.scatter(*ring.points(1000, seed=0).T.numpy(), s=2, color="#d8dee9")
-        axes.scatter(*items.T.numpy(), s=6, color="#3f6fa3")
-        axes.set(xlim=(-3, 3), ylim=(-3, 3), aspect="equal")
-        axes.set_axis_off()
+        self.contrast(model, {"": items}, path)
+
+    def contrast(self, model: "Model", items: Mapping[str, Points], path: Path) -> None:
+        """Draw points of each origin over a ring of its own."""
+        columns = min(4, len(items))
+        rows = -(-len(items) // columns)
+        figure = Figure(figsize=(4 * columns, 4 * rows), dpi=90, layout="constrained")
+        every = [*figure.subplots(rows, columns, squeeze=False).flat]
+        for axes in every:
+            axes.set_axis_off()
+        for axes, (name, points) in zip(every, items.items(), strict=False):
+            axes.scatter(*ring.points(1000, seed=0).T.numpy(), s=2, color="#d8dee9")
+            axes.scatter(*points.T.numpy(), s=6, color="#3f6fa3")
+            axes.set(xlim=(-3, 3), ylim=(-3, 3), aspect="equal", title=name)
         write_figure(figure, path)
 
     def measures(

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import run
+from matplotlib.figure import Figure
 from rich.table import Table
 
 from core.app.comparison import Contender, contenders, markdown, write
@@ -216,3 +217,16 @@ def test_a_table_with_its_caption_becomes_markdown():
     lines = ["### sizes", "", "| name | size |", "| --- | --: |", "| one | 1 |"]
     lines += ["", "- size: in metres"]
     assert markdown(table).splitlines() == lines
+
+
+def test_each_model_of_points_has_a_ring_of_its_own_with_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """One point of each over one ring showed nothing, and no name."""
+    figures = list[Figure]()
+    monkeypatch.setattr("core.ring.domain.write_figure", lambda figure, _: figures.append(figure))
+    models = ("--model", "vae", "--model", "gan")
+    assert run("ring", "compare", *models, *TINY, "--count", 9, "--to", tmp_path)[0] == 0
+    drawn = figures[-1].axes
+    assert [axes.get_title() for axes in drawn] == ["real", "vae", "gan"]
+    assert {len(np.asarray(axes.collections[1].get_offsets())) for axes in drawn} == {500}
