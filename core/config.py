@@ -36,6 +36,10 @@ Model = TypeVar("Model", bound=BaseModel)
 Kind = TypeVar("Kind", bound="Strict")
 
 
+class MissingKeys(ConfigError):
+    """Settings that lack a key, or have one with nothing after it."""
+
+
 class Strict(BaseModel):
     """A frozen model that refuses unknown keys and numbers that are not finite."""
 
@@ -106,12 +110,14 @@ def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
 def resolve(model: type[Model], values: Mapping[str, Any], origin: str) -> Model:
     """Validate `values` as a `model`, with the types of JSON and no conversions between them.
 
-    Raises `ConfigError` naming `origin`, each wrong key, and the known key nearest to it.
+    Raises `ConfigError` naming `origin`, each wrong key, and the known key nearest to it;
+    `MissingKeys` where a key is missing.
     """
     try:
         return model.model_validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
-        raise ConfigError(f"{origin}: {'; '.join(_reasons(model, error.errors()))}") from error
+        kind = MissingKeys if any(map(_is_missing, error.errors())) else ConfigError
+        raise kind(f"{origin}: {'; '.join(_reasons(model, error.errors()))}") from error
 
 
 def whole(name: str, value: Any, least: float = 1) -> int:
@@ -241,6 +247,10 @@ def _reasons(model: type[BaseModel], faults: Sequence[Any]) -> list[str]:
 def _keys(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
     """Return the keys of a location, without the kinds of values that pydantic has tried."""
     return tuple(part for part in location if "[" not in str(part))
+
+
+def _is_missing(fault: Any) -> bool:
+    return fault["type"] == "missing" or fault["input"] is None
 
 
 def _reason(

@@ -14,7 +14,7 @@ from core import processes
 from core.app.configuration import Config, RunConfig
 from core.app.domain import Domain
 from core.app.model import Model
-from core.config import layered, merged, nearest, override, resolve
+from core.config import MissingKeys, layered, merged, nearest, override, resolve
 from core.data.preparation import require_no_collection
 from core.errors import ConfigError, UserError
 from core.exchange.tensorboard import Board
@@ -152,7 +152,8 @@ def fit(
     """
     keep_freed_memory()
     torch.set_flush_denormal(True)  # saturated masks have such gradients: a step takes a quarter
-    values, complete = config.model_dump(mode="json"), partial(_completed, type(config))
+    values = config.model_dump(mode="json")
+    complete = partial(_completed, type(config), Path(to) / CONFIG)
     board = Board(Path(to)) if config.train.tensorboard and is_first() else None
     with processes.joined(device):
         with isolated_random_state(device):
@@ -243,9 +244,16 @@ def observer(domain: Domain, run: Run, data: Any, config: Any, other: Any = None
     return observe
 
 
-def _completed(kind: type[RunConfig], stored: dict[str, Any]) -> dict[str, Any]:
-    """Return stored settings with those that were introduced since at their defaults."""
+def _completed(kind: type[RunConfig], path: Path, stored: dict[str, Any]) -> dict[str, Any]:
+    """Return stored settings with those that were introduced since at their defaults.
+
+    `ConfigError` where others are missing, as in a file that was cut short.
+    """
     try:
-        return resolve(kind, stored, "config.yaml").model_dump(mode="json")
+        return resolve(kind, stored, str(path)).model_dump(mode="json")
+    except MissingKeys as error:
+        raise ConfigError(
+            f"{error}: put back a copy of the file, which is cut short, or choose another folder"
+        ) from error
     except ConfigError:
         return stored  # compared as they are

@@ -231,6 +231,18 @@ def test_a_model_of_a_file_is_a_name(recipe: object):
         configure(DOMAIN, DrawnRing(), settings={"model": {"recipe": recipe}})
 
 
+def test_a_configuration_that_is_cut_short_is_not_that_of_other_data(tmp_path):
+    fitted(tmp_path / "run", config())
+    path = tmp_path / "run/config.yaml"
+    whole = path.read_text()
+    for kept, fault in (("data_sha256", "the key 'model' is missing"), ("  recipe", "'model'")):
+        path.write_text(whole[: whole.index(kept)])
+        with pytest.raises(ConfigError, match=f"run/config.yaml: {fault}.* put back a copy"):
+            fitted(tmp_path / "run", config())
+    path.write_text(whole)
+    fitted(tmp_path / "run", config())
+
+
 def test_a_run_with_a_setting_that_is_unknown_by_now_is_not_resumed(tmp_path):
     fitted(tmp_path, config())
     path = tmp_path / "config.yaml"
