@@ -1,7 +1,8 @@
 """A command: its help in narrow terminals, and arguments that are wrong."""
 
+import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from typer import BadParameter
@@ -38,12 +39,22 @@ class OptionCommand(WideHelp, TyperCommand):
         if not ctx.resilient_parsing:  # a shell asks what can follow
             require_values(options, args)
         try:
-            return super().parse_args(ctx, args)
+            left = super().parse_args(ctx, args)
         except BadParameter as fault:
             from core.config import plain
 
             fault.message = plain(fault.message)
             raise
+        require_finite(options, ctx.params)
+        return left
+
+
+def require_finite(options: Sequence[TyperOption], values: Mapping[str, Any]) -> None:
+    """Raise `ConfigError` for an option that is nan or inf."""
+    for option in options:
+        value = values.get(option.name or "")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"{option.opts[0]} must be a finite number, not {value}")
 
 
 def require_values(options: Sequence[TyperOption], arguments: Sequence[str]) -> None:

@@ -7,6 +7,13 @@ import typer
 
 LARGEST_SEED = 2**63 - 1
 
+
+def _more_than_0(value: float | None) -> float | None:
+    if value is not None and value <= 0:
+        raise typer.BadParameter(f"{value:g} is not more than 0.")
+    return value
+
+
 LEARN, MAKE, MEASURE, STEER = "Learn", "Make", "Measure", "Steer"
 """The panels of commands in the help of a group."""
 FILES, BUDGET, CONFIGURATION = "Files to write", "Budget", "Configuration"
@@ -50,12 +57,16 @@ Steps = Annotated[
     ),
 ]
 Minutes = Annotated[
-    float | None, typer.Option(min=0, help="Budget in minutes.", rich_help_panel=BUDGET)
+    float | None,
+    typer.Option(callback=_more_than_0, help="Budget in minutes.", rich_help_panel=BUDGET),
 ]
 MinutesEach = Annotated[
     float | None,
     typer.Option(
-        "--minutes", min=0, help="Budget of each model in minutes.", rich_help_panel=BUDGET
+        "--minutes",
+        callback=_more_than_0,
+        help="Budget of each model in minutes.",
+        rich_help_panel=BUDGET,
     ),
 ]
 StepsEach = Annotated[

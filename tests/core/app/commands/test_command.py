@@ -103,3 +103,19 @@ def test_no_command_takes_an_option_for_a_value_or_runs_beside_itself_under_torc
 def test_an_option_that_would_do_nothing_is_refused(command: tuple[object, ...], said: str):
     code, _, error = run(*command)
     assert code == 2 and said in error
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "-0.5"])
+@pytest.mark.parametrize("command", ["train", "compare"])
+def test_a_budget_is_more_than_no_minutes(command: str, value: str):
+    code, _, said = run("music", command, "data", "--to", "run", "--minutes", value)
+    assert code == 2
+    assert f"{value} is not more than 0" in said
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+@pytest.mark.parametrize("command", ["train", "compare"])
+def test_an_option_that_is_a_number_is_finite(command: str, value: str):
+    code, _, said = run("music", command, "data", "--to", "run", "--minutes", value)
+    assert code == 2
+    assert said == f"error: --minutes must be a finite number, not {value}\n"
