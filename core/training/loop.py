@@ -211,7 +211,7 @@ def _advance(
 def resume(run: Run, state: TrainState, config: TrainConfig) -> Budget:
     """Load the newest valid checkpoint, if any, into `state`; return the budget used so far.
 
-    `UserError` where the disk has no room for the weights, their EMA and Adam's two moments.
+    `Resumable` where the disk has no room for the weights, their EMA and Adam's two moments.
     """
     run.require_space(4 * size_bytes(state.networks.state_dict()))
     checkpoint = run.latest()

@@ -28,7 +28,7 @@ import yaml
 from torch import nn
 
 from core import launch, processes
-from core.errors import ConfigError, Resumable, UserError
+from core.errors import ConfigError, Resumable, Stopped, UserError
 from core.files import (
     LOCK,
     create_folder,
@@ -56,6 +56,7 @@ LOG = logging.getLogger("pianoreel")
 
 CONFIG = "config.yaml"
 """The file that makes a folder a run."""
+METRICS, HISTORY = "metrics.jsonl", "history.jsonl"
 FORMAT_OF = "# pianoreel run, format "
 FORMAT_LINE = f"{FORMAT_OF}2"
 TRAINED_WITH = "# trained with "
@@ -79,6 +80,7 @@ class Run:
     def __init__(self, folder: Path, config: dict[str, Any]):
         self.folder, self.config = folder, config
         self._held, self._is_new = contextlib.ExitStack(), False
+        self._damage = ""
 
     @classmethod
     def open(
@@ -162,17 +164,21 @@ class Run:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Unlock the folder; one that was made for a training that is refused is removed."""
-        is_refused = isinstance(error, UserError) and not isinstance(error, Resumable)
-        if self._is_new and is_refused and not checkpoints(self.checkpoints):
-            shutil.rmtree(self.folder, ignore_errors=True)
+        """Unlock the folder; one that was made for a training that failed is removed.
+
+        It stays where there are weights, or the same command goes on with what it holds.
+        """
+        if self._is_new and isinstance(error, Exception) and not checkpoints(self.checkpoints):
+            has_record = any((self.folder / name).exists() for name in (METRICS, HISTORY))
+            if not (isinstance(error, Stopped) or (isinstance(error, Resumable) and has_record)):
+                shutil.rmtree(self.folder, ignore_errors=True)
         self._held.close()
 
     @processes.by_first
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Append one line to metrics.jsonl; a value that is not finite becomes null."""
         finite = {k: v if math.isfinite(v) else None for k, v in values.items()}
-        path = self.folder / "metrics.jsonl"
+        path = self.folder / METRICS
         with resumable(f"write to {path}"), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **finite}) + "\n")
 
@@ -186,7 +192,7 @@ class Run:
         return [row for line in self._log_lines() if (row := _logged(line))]
 
     def _log_lines(self) -> list[str]:
-        path = self.folder / "metrics.jsonl"
+        path = self.folder / METRICS
         if not path.is_file():
             return []
         return path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
@@ -196,7 +202,7 @@ class Run:
 
         `UserError` where the file holds anything else.
         """
-        path = self.folder / "history.jsonl"
+        path = self.folder / HISTORY
         events = read_json_lines(path)
         for number, event in enumerate(events, 1):
             if not _is_event(event):
@@ -208,7 +214,7 @@ class Run:
         events = self.history()
         new = {"step": self.newest_step, **event}
         if events[-1:] != [new]:
-            path = self.folder / "history.jsonl"
+            path = self.folder / HISTORY
             with resumable(f"write to {path}"):
                 write_text(path, "".join(json.dumps(one) + "\n" for one in [*events, new]))
 
@@ -233,7 +239,7 @@ class Run:
             if step_of(folder) > step:
                 shutil.rmtree(folder)
         self._prune()
-        path = self.folder / "metrics.jsonl"
+        path = self.folder / METRICS
         if path.exists():
             remaining = [line for line in self._log_lines() if _logged_step(line) <= step]
             with resumable(f"write to {path}"):
@@ -273,7 +279,7 @@ class Run:
 
     @processes.by_first
     def require_space(self, checkpoint_bytes: int) -> None:
-        """Raise `UserError` where the disk has no room for the checkpoints still to be written.
+        """Raise `Resumable` where the disk has no room for the checkpoints still to be written.
 
         At most `NEWEST` and the best are kept, and one more of each while it replaces another.
         """
@@ -291,7 +297,9 @@ class Run:
             best = self.best()
             return best.fact("best") if best else math.inf
         except Corrupt as error:
-            LOG.warning("the best checkpoint is damaged and is replaced: %s", error)
+            if self._damage != str(error):  # once, however often it is asked for
+                LOG.warning("the best checkpoint is damaged and is replaced: %s", error)
+            self._damage = str(error)
             return math.inf
 
     @processes.by_first

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import platform
 import shutil
@@ -17,7 +18,7 @@ import torch
 from conftest import REPOSITORY
 from faults import in_a_child, kill_at
 
-from core.errors import ConfigError, Resumable, UserError
+from core.errors import ConfigError, Resumable, Stopped, UserError
 from core.files import LOCK
 from core.recipes import recipe
 from core.ring import eight_gaussians as ring
@@ -138,15 +139,18 @@ def test_a_folder_in_use_names_the_process(tmp_path, caplog):
         assert caplog.text == ""
 
 
-@pytest.mark.parametrize("error", [ConfigError("batch"), UserError("memory"), Resumable("disk")])
-def test_a_training_that_is_refused_leaves_no_folder(tmp_path, error: UserError):
+@pytest.mark.parametrize(
+    "error", [ConfigError("batch"), UserError("memory"), MemoryError(), Resumable("disk")]
+)
+def test_a_training_that_is_refused_leaves_no_folder(tmp_path, error: Exception):
     """It would be in the way of the right one; what was there before stays."""
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").touch()
     with Run.open(tmp_path / "begun", {}):
         pass
     for name in ("new", "mine", "begun"):
-        with pytest.raises(type(error)), Run.open(tmp_path / name, {}):
+        with pytest.raises(type(error)), Run.open(tmp_path / name, {}) as run:
+            run.log(1, {"loss": 0.5})
             raise error
     goes_on = {"new"} if isinstance(error, Resumable) else set()
     assert {path.name for path in tmp_path.iterdir()} == {"mine", "begun"} | goes_on
@@ -218,6 +222,23 @@ def test_a_damaged_best_gives_way(tmp_path, caplog):
     assert "best/ema.safetensors is missing" in caplog.text
 
 
+def test_a_damaged_best_is_reported_once(tmp_path, caplog):
+    with Run.open(tmp_path / "run", {}) as run:
+        run.save_if_best(0.1, STATE, {"step": 1})
+        (run.checkpoints / "best/ema.safetensors").unlink()
+        assert run.least_distance() == math.inf
+        run.save_if_best(0.7, STATE, {"step": 2})
+    assert caplog.text.count("is damaged and is replaced") == 1
+
+
+def test_a_disk_that_is_full_before_the_first_step_leaves_no_folder(tmp_path):
+    with pytest.raises(Resumable), Run.open(tmp_path / "run", {"a": 1}):
+        raise Resumable("needs 4 MB and its disk has 3 MB free")
+    with pytest.raises(Stopped), Run.open(tmp_path / "stopped", {}):
+        raise Stopped("stopped after step 0")
+    assert [path.name for path in tmp_path.iterdir()] == ["stopped"]
+
+
 def test_checkpoints_are_ordered_by_number(tmp_path):
     with Run.open(tmp_path / "run", {}) as run:
         for step in (99_999_999, 100_000_000):
@@ -270,7 +291,7 @@ def test_space_is_asked_for_before_the_start(tmp_path, monkeypatch, there, place
         free = usage._replace(free=places * 1_000_000)
         monkeypatch.setattr(shutil, "disk_usage", lambda path: free)
         run.require_space(1_000_000)
-        with pytest.raises(UserError, match=r"needs .* MB and its disk has . MB"):
+        with pytest.raises(Resumable, match=r"needs .* MB and its disk has . MB"):
             run.require_space(1_000_001)
 
 
