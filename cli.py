@@ -2,7 +2,6 @@
 
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator
 from io import TextIOWrapper
 from pathlib import Path
@@ -17,6 +16,7 @@ from core.app.commands.options import MAKE, Device, Json, Seed
 from core.app.commands.printing import print_json, print_paths
 from core.app.progress import ticking
 from core.errors import ConfigError, UserError
+from core.files import temporary_folder
 from core.ring.commands import ring
 from musegen.commands.group import music
 from musegen.voice.commands import voice
@@ -301,8 +301,8 @@ def _composer(runtime: Path) -> "Composer":
 
     runtime_files(runtime)  # where they are missing nothing need be exported
     model = Model.load("latent_musegan", "cpu")
-    with ticking("exporting the model"), tempfile.TemporaryDirectory() as folder:
-        model.export(path := Path(folder) / "songs.onnx")
+    with ticking("exporting the model"), temporary_folder() as folder:
+        model.export(path := folder / "songs.onnx")
         facts = facts_of(model.name, model.spec, model.graph())
         return Composer(path.read_bytes(), facts, runtime)
 

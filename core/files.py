@@ -11,6 +11,7 @@ import re
 import secrets
 import shutil
 import socket
+import tempfile
 import threading
 import time
 import warnings
@@ -43,6 +44,8 @@ NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 
 NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP)
 """Error numbers of a disk that knows no hard links, as FAT of memory sticks."""
+
+TO_TMPDIR = "make room, or set TMPDIR to a folder on another disk, and give the command once more"
 
 CUT_SHORT = re.compile(r"\d+ requested and \d+ written")
 """The error without a number that numpy raises where there is no room for a whole array."""
@@ -108,7 +111,7 @@ def aside(path: Path) -> Iterator[Path]:
     """Yield a hidden path beside `path`, which takes its place once it is written whole.
 
     Each thread of a process has its own: two can write a file, and the last is kept. What a killed
-    process left is removed by the next that writes the file.
+    process left is removed by the next that writes the file. Errors name `path`.
     """
     stem = hashlib.blake2s(os.fsencode(path.name), digest_size=8).hexdigest()
     for left in path.parent.glob(f".{stem}-*.aside"):
@@ -118,6 +121,12 @@ def aside(path: Path) -> Iterator[Path]:
     try:
         yield hidden
         hidden.rename(path)
+    except OSError as error:
+        if error.errno is not None and error.filename in (None, str(hidden)):
+            error.filename = str(path)
+        if error.filename2 == str(hidden):  # of a copy
+            error.filename2 = str(path)
+        raise
     finally:
         hidden.unlink(missing_ok=True)
 
@@ -131,6 +140,23 @@ def _runs(process: int) -> bool:
     except PermissionError:
         pass
     return True
+
+
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Yield a folder that is removed in the end; `Resumable` where its disk is full."""
+    try:
+        place = tempfile.gettempdir()
+    except FileNotFoundError as error:
+        raise Resumable(f"there is no folder for temporary files: {TO_TMPDIR}") from error
+    with tempfile.TemporaryDirectory(dir=place) as folder:
+        try:
+            yield Path(folder)
+        except (OSError, Resumable) as error:
+            is_here = folder in str(error) or getattr(error, "filename", folder) is None
+            if is_here and (is_full(error) or isinstance(error, Resumable)):
+                raise Resumable(f"{place} has no room for temporary files: {TO_TMPDIR}") from error
+            raise
 
 
 def is_full(error: BaseException) -> bool:
@@ -242,10 +268,10 @@ def write_figure(
 
 
 def require_space(folder: Path, size_bytes: int) -> None:
-    """Raise `UserError` where the disk of `folder` has less than `size_bytes` free."""
+    """Raise `Resumable` where the disk of `folder` has less than `size_bytes` free."""
     free = shutil.disk_usage(folder).free
     if free < size_bytes:
-        raise UserError(
+        raise Resumable(
             f"{folder} needs {_megabytes(size_bytes)} MB and its disk has {_megabytes(free)} MB "
             "free: make room or choose another folder"
         )
@@ -384,7 +410,15 @@ def _owner(handle: int) -> str:
 
 
 def cache_folder() -> Path:
-    """Return the folder of files that can be recomputed: $PIANOREEL_CACHE, else the XDG one."""
+    """Return the folder of files that can be recomputed: $PIANOREEL_CACHE, else the XDG one.
+
+    A user who has no home, as in a container, has it among temporary files.
+    """
     own = os.environ.get("PIANOREEL_CACHE")
-    standard = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(own) if own else Path(standard) / "pianoreel"
+    if own:
+        return Path(own)
+    try:
+        standard = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:
+        return Path(tempfile.gettempdir()) / f"pianoreel-{os.getuid()}"
+    return Path(standard) / "pianoreel"

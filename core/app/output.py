@@ -1,6 +1,5 @@
 """The place where the items that a command generates are written, and their kinds of files."""
 
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import ClassVar
 
 from core.config import nearest
 from core.errors import ConfigError, UserError
-from core.files import create_folder, write_whole
+from core.files import create_folder, temporary_folder, write_whole
 
 
 @dataclass(frozen=True)
@@ -52,8 +51,8 @@ class Output:
 
     def drawn(self, path: Path, show: Callable[[Path], None]) -> bytes:
         """Return the picture that `draw` would write."""
-        with tempfile.TemporaryDirectory() as folder:
-            show(drawn := Path(folder) / path.name)
+        with temporary_folder() as folder:
+            show(drawn := folder / path.name)
             return drawn.read_bytes()
 
     def taken(self, path: Path) -> UserError:

@@ -10,7 +10,6 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +19,7 @@ from core.app.report import Kind, Report
 from core.data.preparation import NothingKept, counted
 from core.data.sources import expand_patterns, scan
 from core.errors import UserError
+from core.files import temporary_folder
 from musegen.data.band import songs
 from musegen.data.collection import Collection, spread
 from musegen.data.preparation import prepare, settings_of
@@ -373,7 +373,7 @@ def read_folder(folder: Path, data: Collection) -> Generated:
     missing = f"{folder} holds no run and no MIDI file with {phrase}"
     if not scan(expand_patterns([str(folder)]), SONG_FILES, MusicLimits()).count:
         raise UserError(missing)
-    with TemporaryDirectory() as aside:
+    with temporary_folder() as aside:
         try:
             found = prepare([str(folder)], aside, settings_of(data), jobs=0)
         except NothingKept as error:

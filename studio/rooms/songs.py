@@ -1,6 +1,5 @@
 """The room of songs: make them, hear and see them, lock tracks and have the rest composed anew."""
 
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import gradio as gr
 from core.app import latent_commands
 from core.data.preparation import counted
 from core.errors import ConfigError
+from core.files import temporary_folder
 from musegen.composition.composition import Composition
 from musegen.composition.request import Request
 from musegen.draft import Source, accompaniment
@@ -220,8 +220,8 @@ class SongRoom:
         orchestra = wishes.orchestra(self.folder)
 
         def songs() -> list[Path]:
-            with tempfile.TemporaryDirectory() as aside:
-                paths = walk(SongOutput(Path(aside), ("mid",)))
+            with temporary_folder() as aside:
+                paths = walk(SongOutput(aside, ("mid",)))
                 return [self._kept(_read_back(path, model), orchestra) for path in paths]
 
         work = Drawing(songs)

@@ -4,9 +4,11 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections import namedtuple
 from pathlib import Path
 from threading import Thread
@@ -29,6 +31,7 @@ from core.files import (
     require_space,
     sync,
     taking_turns,
+    temporary_folder,
     unwritten,
     worker_in,
     write_figure,
@@ -263,7 +266,7 @@ def test_numpy_and_the_system_say_that_there_is_no_room(tmp_path: Path):
 def test_room_is_needed_in_bytes(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(files.shutil, "disk_usage", lambda folder: USAGE(9, 9, 3_000_000))
     require_space(tmp_path, 3_000_000)
-    with pytest.raises(UserError, match=r"needs 4 MB and its disk has 3 MB free"):
+    with pytest.raises(Resumable, match=r"needs 4 MB and its disk has 3 MB free"):
         require_space(tmp_path, 4_000_000)
     monkeypatch.setattr(files.shutil, "disk_usage", lambda folder: USAGE(9, 9, 4096))
     with pytest.raises(UserError, match=r"needs 0\.23 MB and its disk has 0\.0041 MB free"):
@@ -345,6 +348,45 @@ def test_what_can_be_generated_anew_is_kept_where_the_environment_says(monkeypat
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", "/home/someone")
     assert cache_folder() == Path("/home/someone/.cache/pianoreel")
+
+
+def test_a_user_without_a_home_has_a_cache(monkeypatch):
+    for name in ("PIANOREEL_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(files.Path, "home", no_home)
+    assert cache_folder().parent == Path(tempfile.gettempdir())
+
+
+def no_room(path: Path) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_an_error_of_a_file_that_is_written_aside_names_the_file(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(files, "sync", no_room)
+    with pytest.raises(OSError, match="No space left on device") as full:
+        write_text(tmp_path / "song.mid", "notes")
+    assert full.value.filename == str(tmp_path / "song.mid")
+    (tmp_path / "source").write_text("notes")
+    with pytest.raises(FileNotFoundError) as missing, aside(tmp_path / "no/song.mid") as hidden:
+        shutil.copyfile(tmp_path / "source", hidden)
+    assert missing.value.filename == str(tmp_path / "no/song.mid")
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+def test_a_full_disk_of_temporary_files_names_tmpdir(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    said = f"{tmp_path} has no room for temporary files: make room, or set TMPDIR to"
+    with pytest.raises(Resumable, match=said), temporary_folder() as folder:
+        no_room(folder)
+    with pytest.raises(Resumable, match=said), temporary_folder() as folder:
+        raise Resumable(f"cannot write {folder / 'a.png'}: No space left on device")
+    with pytest.raises(Resumable, match=r"cannot write song\.png"), temporary_folder():
+        raise Resumable("cannot write song.png: No space left on device")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a": ', "\xff"])

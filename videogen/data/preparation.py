@@ -32,6 +32,7 @@ from core.data.preparation import (
 )
 from core.data.store import Reject, write_index
 from core.errors import UserError
+from core.files import temporary_folder
 from videogen.data.collection import Collection
 from videogen.data.division import Division, Videos, chosen, composition, divide
 from videogen.data.records import (
@@ -161,8 +162,8 @@ def _folder(to: str | Path | None, settings: dict[str, Any]) -> Iterator[Path]:
         return
     try:
         with (
-            tempfile.TemporaryDirectory() as aside,
-            open_preparation(Path(aside), settings) as folder,
+            temporary_folder() as aside,
+            open_preparation(aside, settings) as folder,
         ):
             yield folder
     except NothingKept as error:

@@ -6,7 +6,6 @@ A folder of clips with metadata.jsonl is one that `datasets` of Hugging Face loa
 
 import io
 import json
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from matplotlib.image import imsave
 
 from core.app.output import Output
 from core.errors import ConfigError
-from core.files import create_folder, read_json_lines, taking_turns
+from core.files import create_folder, read_json_lines, taking_turns, temporary_folder
 from videogen.files.clip import Frames, Sound, write_gif, write_mp4, write_webm
 from videogen.files.label import Label, origin_of
 from videogen.rendering.enlargement import Enlargement
@@ -192,8 +191,8 @@ def _includes(row: Any, named: Mapping[str, Any]) -> bool:
 
 def _content(write: Callable[[Path], None], suffix: str) -> bytes:
     """Return what is written to a file: films are written to seekable files only."""
-    with tempfile.TemporaryDirectory() as aside:
-        path = Path(aside) / f"clip{suffix}"
+    with temporary_folder() as aside:
+        path = aside / f"clip{suffix}"
         write(path)
         return path.read_bytes()
 
