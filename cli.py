@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from core.app.commands.command import OptionCommand
-from core.app.commands.failures import ErrorGroup
+from core.app.commands.failures import ErrorGroup, Terminated
 from core.app.commands.options import MAKE, Device, Json, Seed
 from core.app.commands.printing import print_json, print_paths
 from core.app.progress import ticking
@@ -70,7 +70,7 @@ def main() -> None:
     """The entry point of the command."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
-            signal.signal(number, lambda number, frame: sys.exit(128 + number))
+            signal.signal(number, Terminated.by)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # not every name of a file is UTF-8
     app()

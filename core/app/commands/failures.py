@@ -4,11 +4,13 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 stopped but resu
 130 interrupted, 143 terminated. PIANOREEL_DEBUG=1 shows the traceback of a failure.
 """
 
+import contextlib
 import logging
 import os
 import sys
 import time
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -21,6 +23,18 @@ from core.launch import is_first
 FIRST_SPEAKS_SECONDS = 5.0
 """Time for the first of several processes to say why all end: torchrun ends them with the first
 that ends."""
+
+
+GOES_ON = "files that were written are whole, and the same command goes on"
+
+
+class Terminated(SystemExit):
+    """The end by a signal, with the exit code 128 + its number."""
+
+    @classmethod
+    def by(cls, number: int, at: FrameType | None) -> NoReturn:
+        """Handle a signal."""
+        raise cls(128 + number)
 
 
 class _ToStderr(logging.Handler):
@@ -46,8 +60,11 @@ class ErrorGroup(WideHelp, TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
+            _say_last(f"interrupted: {GOES_ON}")
             raise typer.Exit(130) from None
+        except Terminated:
+            _say_last(f"terminated: {GOES_ON}")
+            raise
         except Exception as error:
             code = _exit_code(error)
             if code is None or os.environ.get("PIANOREEL_DEBUG") == "1":
@@ -57,6 +74,13 @@ class ErrorGroup(WideHelp, TyperGroup):
             else:
                 print(f"error: {_sentence(error)}", file=sys.stderr)
             raise typer.Exit(code) from error
+
+
+def _say_last(sentence: str) -> None:
+    """Print to stderr, of several processes the first; a terminal that is closed reads nothing."""
+    if is_first():
+        with contextlib.suppress(OSError):
+            print(sentence, file=sys.stderr, flush=True)
 
 
 def _is_printed_by_first(error: Exception) -> bool:

@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 import cli
-from core.app.commands.failures import ErrorGroup
+from core.app.commands.failures import GOES_ON, ErrorGroup, Terminated
 from core.errors import ConfigError, Resumable, UserError
 
 
@@ -51,7 +51,9 @@ OUT_OF_MEMORY = (
         (UserError("no such song"), 1, "error: no such song"),
         (ConfigError("no such key"), 2, "error: no such key"),
         (Resumable("the disk is full"), 3, "error: the disk is full"),
-        (KeyboardInterrupt(), 130, "interrupted"),
+        (KeyboardInterrupt(), 130, f"interrupted: {GOES_ON}"),
+        (Terminated(143), 143, f"terminated: {GOES_ON}"),
+        (Terminated(129), 129, f"terminated: {GOES_ON}"),
         (FileNotFoundError(2, "No such file", "a.mid"), 1, f"error: there is no a.mid: {PATH}"),
         (OSError(5, "Input/output error"), 1, "error: Input/output error"),
         (OSError(28, "No space left"), 3, f"error: No space left: {ROOM}"),
