@@ -14,7 +14,6 @@ from typing import Any
 import torch
 import yaml
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from core.errors import UserError
 from core.exchange.export import write_weights
@@ -22,6 +21,7 @@ from core.files import read_json, write_text
 from core.recipe import Recipe
 from core.theory.passes import Networks
 from core.theory.terms import describe
+from core.training.serialisation import read_tensors
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 
@@ -65,7 +65,7 @@ class Pretrained:
         """Load the weights; `UserError` where they are missing, damaged or do not fit."""
         path = self.folder / WEIGHTS
         try:
-            weights = load_file(path)
+            weights = read_tensors(path)
             networks.load_state_dict(weights)
         except FileNotFoundError as error:
             raise UserError(f"{self.folder} has no {WEIGHTS}") from error

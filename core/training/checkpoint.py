@@ -24,13 +24,13 @@ from typing import Annotated, Any
 import torch
 from pydantic import Field, StrictFloat, StrictInt
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from core.config import Strict
 from core.errors import Resumable, UserError
 from core.files import NO_ROOM, cache_folder, digest, read_json, sync
-from core.training.serialisation import State, join, split
+from core.training.serialisation import State, join, read_tensors, split
 
 LOG = logging.getLogger("pianoreel")
 
@@ -101,7 +101,7 @@ class Checkpoint:
             raise Corrupt(f"{self.folder} has no '{name}': train it anew")
         path = self.folder / f"{name}.safetensors"
         try:
-            tensors = load_file(path) if path.name in self.index.files else {}
+            tensors = read_tensors(path) if path.name in self.index.files else {}
             wrong = [name for name, value in tensors.items() if not torch.isfinite(value).all()]
             value = join(self.index.groups[name], tensors)
         except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:

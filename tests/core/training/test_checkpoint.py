@@ -512,3 +512,9 @@ def test_the_seal_of_an_index_does_not_depend_on_the_order_of_its_keys():
     one = Index(facts={"step": 1, "seconds": 2.5}, groups={}, files={})
     other = Index(files={}, groups={}, facts={"seconds": 2.5, "step": 1})
     assert one.seal() == other.seal() != Index(facts={"step": 2}, groups={}, files={}).seal()
+
+
+def test_a_checkpoint_in_a_folder_of_a_name_that_is_no_utf8_is_read(tmp_path):
+    folder = tmp_path / os.fsdecode(b"caf\xe9") / "step-00000001"
+    save_checkpoint(folder, STATE, {"step": 1})
+    assert equal(Checkpoint.open(folder).state(), STATE)
