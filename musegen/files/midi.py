@@ -14,7 +14,7 @@ import numpy as np
 from core.config import positive, whole
 from core.data.sources import RejectedFile, stem_of_file
 from core.errors import ConfigError
-from core.files import write_whole
+from core.files import as_text, write_whole
 from musegen.controls import Controls
 from musegen.files.controls import send
 from musegen.files.limits import MusicLimits
@@ -185,8 +185,8 @@ def _metas(roll: Roll, bar_ticks: int) -> list[tuple[int, int, bytes]]:
     has_own = any(mark.at == 0 and mark.kind == KEY_SIGNATURE for mark in roll.marks)
     key = None if has_own and not roll.key else signature_of(roll)
     about = [
-        (NAME, roll.name.encode()),
-        (TEXT, roll.origin.encode()),
+        (NAME, as_text(roll.name).encode()),
+        (TEXT, as_text(roll.origin).encode()),
         (KEY_SIGNATURE, bytes([key.sharps % 256, key.mode == "minor"]) if key else b""),
     ]
     length = bar_ticks * (roll.bars // max(1, len(roll.form)))

@@ -1,6 +1,7 @@
 """Rolls to MIDI files and back: what is written, and what survives the way."""
 
 import io
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -173,6 +174,14 @@ def test_names_of_all_alphabets_are_written(tmp_path: Path):
     path = written(Roll.of_cells(cells, tracks, Grid(), np.array([100.0])), tmp_path)
     assert [t.name for t in parsed(path.read_bytes()).tracks] == ["ピアノ", "Geige ä"]
     assert (read_midi(path, tracks).roll().cells == cells).all()
+
+
+def test_a_roll_of_a_model_whose_name_is_no_utf8_is_written(tmp_path: Path):
+    """The folder of a run can have such a name, and names the model."""
+    cells = fill(notes((0, 0, 3, 1)), 5, 1, Grid())
+    roll = Roll.of_cells(cells, LAKH, Grid(), np.array([100.0]))
+    path = written(replace(roll, name=os.fsdecode(b"caf\xe9")), tmp_path)
+    assert b"caf?" in path.read_bytes()
 
 
 @pytest.mark.parametrize("tempo", [3.0, 0.0, -9.0, 1e9, np.inf, np.nan])
