@@ -111,8 +111,11 @@ def aside(path: Path) -> Iterator[Path]:
     """Yield a hidden path beside `path`, which takes its place once it is written whole.
 
     Each thread of a process has its own: two can write a file, and the last is kept. What a killed
-    process left is removed by the next that writes the file. Errors name `path`.
+    process left is removed by the next that writes the file. Errors name `path`; `UserError` where
+    it is no file, as a folder, a pipe or a device, which is not replaced.
     """
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is there and no file: choose another name with --to")
     stem = hashlib.blake2s(os.fsencode(path.name), digest_size=8).hexdigest()
     for left in path.parent.glob(f".{stem}-*.aside"):
         if not _runs(int(left.stem.split("-")[1])):
@@ -192,8 +195,6 @@ def write_whole(path: Path | str | BytesIO, content: bytes) -> None:
         path.write(content)
         return
     path = Path(path)
-    if path.exists() and not path.is_file():
-        raise UserError(f"{path} is there and no file: choose another name with --to")
     try:
         with aside(path) as hidden:
             hidden.write_bytes(content)

@@ -377,6 +377,19 @@ def test_an_error_of_a_file_that_is_written_aside_names_the_file(tmp_path: Path,
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
 
 
+def test_what_is_no_file_is_not_replaced(tmp_path: Path):
+    """A device would be lost for the whole machine."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "folder"):
+        said = f"{name} is there and no file"
+        with pytest.raises(UserError, match=said), aside(tmp_path / name) as hidden:
+            hidden.write_text("weights")
+        with pytest.raises(UserError, match=said):
+            write_text(tmp_path / name, "notes")
+    assert (tmp_path / "pipe").is_fifo()
+
+
 def test_a_full_disk_of_temporary_files_names_tmpdir(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     said = f"{tmp_path} has no room for temporary files: make room, or set TMPDIR to"

@@ -28,6 +28,10 @@ that ends."""
 GOES_ON = "files that were written are whole, and the same command goes on"
 
 
+NO_MAPPING = "failed to map segment"
+"""Words of the system's loader where a library finds no memory."""
+
+
 class Terminated(SystemExit):
     """The end by a signal, with the exit code 128 + its number."""
 
@@ -100,6 +104,15 @@ def _exit_code(error: Exception) -> int | None:
     return Resumable.exit_code if is_full(error) else 1
 
 
+def _is_out_of_memory(error: Exception) -> bool:
+    """Return whether memory ran out, also that into which torch itself is loaded."""
+    try:
+        from core.training.memory import is_out_of_memory
+    except (ImportError, OSError):  # torch does not load
+        return isinstance(error, MemoryError) or NO_MAPPING in str(error)
+    return is_out_of_memory(error)
+
+
 def _sentence(error: Exception) -> str:
     if isinstance(error, UserError):
         return str(error)
@@ -109,9 +122,7 @@ def _sentence(error: Exception) -> str:
         name, said = error.filename2 or error.filename, error.strerror or str(error)
         said = f"{said}: {name}" if name else said
         return f"{said}: make room, and give the command once more" if is_full(error) else said
-    from core.training.memory import is_out_of_memory  # whoever runs out of it has loaded torch
-
-    if is_out_of_memory(error):
+    if _is_out_of_memory(error):
         return (
             "there is too little memory: ask for less at once; in a training lower the batch with "
             "--set train.batch_size=N"

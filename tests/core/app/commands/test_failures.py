@@ -1,6 +1,7 @@
 """Failures of commands: exit codes and sentences, signals."""
 
 import signal
+import sys
 
 import pytest
 import torch
@@ -77,6 +78,13 @@ def test_a_failure_is_one_sentence_and_an_exit_code(error, code, sentence, monke
     monkeypatch.delenv("PIANOREEL_DEBUG", raising=False)
     result = failing(error)
     assert (result.exit_code, result.stderr, result.stdout) == (code, sentence + "\n", "")
+
+
+def test_memory_into_which_torch_does_not_load_is_too_little(monkeypatch):
+    monkeypatch.delitem(sys.modules, "core.training.memory", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)  # its import fails
+    result = failing(ImportError("libtorch_cpu.so: failed to map segment from shared object"))
+    assert (result.exit_code, result.stderr) == (1, TOO_LITTLE + "\n")
 
 
 def test_a_failure_of_its_own_is_shown_whole_for_debugging(monkeypatch):
