@@ -25,6 +25,7 @@ from core.errors import ConfigError, Resumable, UserError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from torch import Tensor
 
 LOG = logging.getLogger("pianoreel")
 
@@ -200,6 +201,14 @@ def write_whole(path: Path | str | BytesIO, content: bytes) -> None:
             hidden.write_bytes(content)
     except OSError as error:
         raise unwritten(path, error) from error
+
+
+def read_tensors(path: Path) -> dict[str, "Tensor"]:
+    """Return the tensors of a .safetensors by name; safetensors itself opens UTF-8 names alone."""
+    from safetensors.torch import load, load_file
+
+    is_utf8 = as_text(str(path)) == str(path)
+    return load_file(path) if is_utf8 else load(path.read_bytes())
 
 
 def read_json(path: Path) -> Any:

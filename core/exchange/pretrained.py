@@ -17,11 +17,10 @@ from safetensors import SafetensorError
 
 from core.errors import UserError
 from core.exchange.export import write_weights
-from core.files import read_json, write_text
+from core.files import read_json, read_tensors, write_text
 from core.recipe import Recipe
 from core.theory.passes import Networks
 from core.theory.terms import describe
-from core.training.serialisation import read_tensors
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 

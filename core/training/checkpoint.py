@@ -29,8 +29,8 @@ from torch import Tensor, nn
 
 from core.config import Strict
 from core.errors import Resumable, UserError
-from core.files import NO_ROOM, cache_folder, digest, read_json, sync
-from core.training.serialisation import State, join, read_tensors, split
+from core.files import NO_ROOM, cache_folder, digest, read_json, read_tensors, sync
+from core.training.serialisation import State, join, split
 
 LOG = logging.getLogger("pianoreel")
 

@@ -178,6 +178,7 @@ class Run:
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Append one line to metrics.jsonl; a value that is not finite becomes null."""
         finite = {k: v if math.isfinite(v) else None for k, v in values.items()}
+        self._require_folder()
         path = self.folder / METRICS
         with resumable(f"write to {path}"), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **finite}) + "\n")
@@ -260,6 +261,7 @@ class Run:
     @processes.by_first
     def save(self, step: int, state: State, facts: Mapping[str, Any]) -> None:
         """Save a checkpoint; `Resumable` where that fails."""
+        self._require_folder()
         save_checkpoint(self.checkpoints / f"step-{step:08d}", state, facts)
         self._prune()
 
@@ -269,8 +271,17 @@ class Run:
 
         Of equal distances the latest is the best, as it is trained longest.
         """
+        self._require_folder()
         if distance <= self.least_distance():
             save_checkpoint(self.checkpoints / "best", state, {**facts, "best": distance})
+
+    def _require_folder(self) -> None:
+        """Raise `Resumable` where the folder was moved: what is saved stays together."""
+        if not self.folder.is_dir():
+            raise Resumable(
+                f"{self.folder} is no longer there: give the run its old name again, and the same "
+                "command resumes from its last checkpoint"
+            )
 
     def _prune(self) -> None:
         """Remove all but the newest checkpoints, of which the newest is intact."""

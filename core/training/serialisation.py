@@ -9,15 +9,12 @@
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load, load_file
 from torch import Tensor
 
 from core.errors import NotFinite
-from core.files import as_text
 
 State = Mapping[str, Any]
 """Groups by name: nested dictionaries, lists and tuples of tensors, numbers, strings and None."""
@@ -86,9 +83,3 @@ def size_bytes(state: Any) -> int:
     if isinstance(state, Mapping):
         return sum(map(size_bytes, state.values()))
     return sum(map(size_bytes, state)) if isinstance(state, list | tuple) else 0
-
-
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a .safetensors by name; safetensors itself opens UTF-8 names alone."""
-    is_utf8 = as_text(str(path)) == str(path)
-    return load_file(path) if is_utf8 else load(path.read_bytes())

@@ -239,6 +239,22 @@ def test_a_disk_that_is_full_before_the_first_step_leaves_no_folder(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["stopped"]
 
 
+def test_a_run_that_is_renamed_meanwhile_is_not_torn_apart(tmp_path):
+    facts = {"step": 2}
+    with Run.open(tmp_path / "run", {}) as run:
+        run.save(1, STATE, {"step": 1})
+        (tmp_path / "run").rename(tmp_path / "new")
+        for write in (
+            lambda: run.log(2, {"loss": 0.5}),
+            lambda: run.save(2, STATE, facts),
+            lambda: run.save_if_best(0.5, STATE, facts),
+        ):
+            with pytest.raises(Resumable, match="run is no longer there: give the run its old"):
+                write()
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+    assert Run.read(tmp_path / "new").newest_step == 1
+
+
 def test_checkpoints_are_ordered_by_number(tmp_path):
     with Run.open(tmp_path / "run", {}) as run:
         for step in (99_999_999, 100_000_000):
