@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from core.config import nearest
+from core.config import nearest, whole
 from core.data import preparation
 from core.data.catalogue import Catalogue, lengths_of
 from core.data.preparation import (
@@ -133,6 +133,10 @@ def _of_files(
     return job, {**_settings(config), "sources": found.sha256, "lpd": lpd}, found.skipped
 
 
+LARGEST_BAND = 1_000_000
+"""Songs of a collection of the procedural band: they take days, and gigabytes."""
+
+
 def prepare_band(
     count: int,
     to: str | Path,
@@ -145,8 +149,10 @@ def prepare_band(
     """Generate songs of the procedural band into the folder `to`.
 
     Key, tempo, chords and form of each are in answers.jsonl. `style`: the style of all songs;
-    without it each has a random one.
+    without it each has a random one. `ConfigError` for more than `LARGEST_BAND` songs.
     """
+    if whole("songs of the band", count) > LARGEST_BAND:
+        raise ConfigError(f"the band plays at most {LARGEST_BAND:,} songs, not {count:,}")
     if config.tracks != LAKH:
         raise ConfigError("the band plays drums, piano, guitar, bass and strings: --tracks lakh")
     if (config.grid.beats_per_bar, config.grid.beat_unit) != (4, 4):

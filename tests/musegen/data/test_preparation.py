@@ -303,6 +303,15 @@ def test_the_band_plays_its_own_tracks_only(tmp_path: Path):
         prepare_band(2, tmp_path / "band", PrepareConfig(tracks=TRACK_LISTS["voices"]))
 
 
+@pytest.mark.parametrize("count", [0, -1, 10**11])
+def test_a_band_of_no_songs_or_of_endlessly_many_is_refused_before_it_plays(
+    tmp_path: Path, count: int
+):
+    with pytest.raises(ConfigError, match=r"(songs of the band must be|at most 1,000,000 songs)"):
+        prepare_band(count, tmp_path / "band")
+    assert not (tmp_path / "band").exists()
+
+
 def test_lakh_pianorolls_are_prepared(tmp_path: Path):
     from musegen.files.midi import read_midi
     from musegen.files.pianoroll import write_lpd
