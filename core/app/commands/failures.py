@@ -9,7 +9,6 @@ import logging
 import os
 import sys
 import time
-from types import FrameType
 from typing import Any, NoReturn
 
 import typer
@@ -36,7 +35,7 @@ class Terminated(SystemExit):
     """The end by a signal, with the exit code 128 + its number."""
 
     @classmethod
-    def by(cls, number: int, at: FrameType | None) -> NoReturn:
+    def by(cls, number: int, at: Any) -> NoReturn:
         """Handle a signal."""
         raise cls(128 + number)
 
