@@ -330,7 +330,8 @@ class MusicCommands(DomainCommands):
         for roll in followed("composing bars", partial(composition.each_song, count, seed)):
             yield from write_song(roll, to)
         if best_of and several:
-            typer.echo(f"best of {best_of}: {1 - 1 / best_of:.0%} of songs thrown away", err=True)
+            kept = f"kept {count:,} of {count * best_of:,} songs: the best of {best_of} each"
+            typer.echo(kept, err=True)
 
 
 def _require_use(options: Mapping[str, object], formats: tuple[str, ...]) -> None:
