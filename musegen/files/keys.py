@@ -70,8 +70,9 @@ def silenced(events: Events, notes: Numbers, kinds: tuple[int, ...]) -> Numbers:
     """Return the number of the event that first silences the channel of each note after its start,
     else -1: a control change of these kinds, or a reset of its port."""
     found = np.full(len(notes), -1)
-    off, back = events.controls(*kinds), resets(events)
-    if not (len(off) or len(back)) or not len(notes):
+    first = events.tick[notes].min(initial=np.iinfo(np.int64).max)  # most set up what follows
+    off, back = (of[events.tick[of] > first] for of in (events.controls(*kinds), resets(events)))
+    if not (len(off) or len(back)):
         return found
     channel = channels(events, notes)
     for others, group, mine in (
