@@ -166,12 +166,14 @@ def temporary_folder() -> Iterator[Path]:
 def is_full(error: BaseException) -> bool:
     """Return whether an error says that there is no room: on a disk, in a quota or in a file.
 
+    Libraries in other languages raise errors of their own, with the words of the system.
+
     >>> is_full(OSError(errno.ENOSPC, "No space left on device")), is_full(OSError("no image"))
     (True, False)
     """
-    if not isinstance(error, OSError):
-        return False
-    return error.errno in NO_ROOM or bool(CUT_SHORT.fullmatch(str(error)))
+    if isinstance(error, OSError) and (error.errno in NO_ROOM or CUT_SHORT.fullmatch(str(error))):
+        return True
+    return any(os.strerror(number) in str(error) for number in NO_ROOM)
 
 
 def unwritten(path: Path, error: OSError) -> UserError:

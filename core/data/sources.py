@@ -31,7 +31,7 @@ HIDDEN = frozenset(
 )
 """Folders, in lower case, of deleted files, of the previews of network disks, and of what macOS
 adds to archives."""
-GZIP, PACKED = b"\x1f\x8b", ".gz"
+GZIP_BYTES, GZIP_SUFFIX = b"\x1f\x8b", ".gz"
 """The first bytes of what gzip has packed, and what it adds to names."""
 MISTAKEN = {
     b"version https://git-lfs": "a pointer of Git LFS in place of the file: run git lfs pull",
@@ -106,12 +106,12 @@ def stem_of_file(path: PurePath) -> str:
     >>> stem_of_file(Path("data/a.csv.gz"))
     'a'
     """
-    return PurePath(path.stem).stem if path.suffix.lower() == PACKED else path.stem
+    return PurePath(path.stem).stem if path.suffix.lower() == GZIP_SUFFIX else path.stem
 
 
 def is_source(name: str, suffixes: tuple[str, ...]) -> bool:
     """Return whether a file's name ends as one of these, packed by gzip or not."""
-    return name.lower().removesuffix(PACKED).endswith(suffixes)
+    return name.lower().removesuffix(GZIP_SUFFIX).endswith(suffixes)
 
 
 def read_bytes(path: Path, limits: Limits) -> bytes:
@@ -134,7 +134,7 @@ def unpacked(data: bytes, limits: Limits) -> bytes:
 
     `RejectedFile` for damaged ones.
     """
-    if not data.startswith(GZIP):
+    if not data.startswith(GZIP_BYTES):
         return data
     most = min(limits.file_bytes, int(limits.most_unpacked(len(data))))
     try:

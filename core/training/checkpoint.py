@@ -12,7 +12,6 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
 import re
 import shutil
 import uuid
@@ -29,7 +28,7 @@ from torch import Tensor, nn
 
 from core.config import Strict
 from core.errors import Resumable, UserError
-from core.files import NO_ROOM, cache_folder, digest, read_json, read_tensors, sync
+from core.files import cache_folder, digest, is_full, read_json, read_tensors, sync
 from core.training.serialisation import State, join, split
 
 LOG = logging.getLogger("pianoreel")
@@ -183,10 +182,10 @@ def resumable(task: str) -> Iterator[None]:
         yield
     except (OSError, SafetensorError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or str(error)
-        full = any(os.strerror(number) in reason for number in NO_ROOM)
+        cure = "make room: " if is_full(error) else ""
         raise Resumable(
-            f"cannot {task}: {reason}; {'make room: ' * full}earlier checkpoints are intact, and "
-            "the same command resumes from them"
+            f"cannot {task}: {reason}; {cure}earlier checkpoints are intact, and the same command "
+            "resumes from them"
         ) from error
 
 

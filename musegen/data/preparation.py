@@ -44,6 +44,8 @@ from musegen.files.smf import SONG_FILES
 from musegen.reading.song import Song
 from musegen.tracks import LAKH, instrument_of
 
+LARGEST_BAND = 1_000_000
+"""Songs of a collection of the procedural band: they take days, and gigabytes."""
 NOTABLE_SHARE = 0.05
 """A larger share of notes that no track claims is pointed out."""
 
@@ -131,10 +133,6 @@ def _of_files(
     items = iterate_sources(starts, suffixes, limits)
     job = _job(items, found.count, read, lambda source: source.name, config, jobs, tick)
     return job, {**_settings(config), "sources": found.sha256, "lpd": lpd}, found.skipped
-
-
-LARGEST_BAND = 1_000_000
-"""Songs of a collection of the procedural band: they take days, and gigabytes."""
 
 
 def prepare_band(

@@ -21,12 +21,20 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote
 
 from core.data.preparation import SETTINGS_FILE, counted
-from core.data.sources import UNREADABLE, RejectedFile, expand_patterns, real_path
+from core.data.sources import (
+    GZIP_SUFFIX,
+    UNREADABLE,
+    RejectedFile,
+    expand_patterns,
+    is_source,
+    real_path,
+)
 from core.errors import UserError
 from videogen.data.cells import Faulty, NotUnderstood
 from videogen.data.manifest import CUT, Row, caption_of, read_manifest
@@ -89,7 +97,6 @@ WORKBOOKS = (".xlsx", ".ods")
 """Suffixes of zips with the sheets of a spreadsheet as XML (ECMA-376, OpenDocument)."""
 PACKED = (".parquet", ".feather", ".arrow", ".numbers")
 """Suffixes of tables whose letters are not in their bytes."""
-GZIP = ".gz"
 IN_BYTES = (".xls", ".pkl", ".pickle", ".db", ".sqlite", ".sqlite3")
 """Suffixes of tables with names as they are among other bytes."""
 OTHER_TABLES = (
@@ -352,7 +359,7 @@ class _Search:
             if entry.file.suffix in OTHER_TABLES:
                 self._refuse(entry.file, f"save it as CSV: {entry.file.suffix} is not read")
             elif _is_packed(place):
-                self._refuse(entry.file, f"unpack it: {GZIP} is not read")
+                self._refuse(entry.file, f"unpack it: {GZIP_SUFFIX} is not read")
             elif entry.file.suffix in (*TABLES, *TEXT_TABLES) or is_list(place):
                 if (real := real_path(place)) in read:  # a link to it
                     continue
@@ -435,9 +442,10 @@ class _Search:
         text = folded(Path(_unescaped(text)))
         cells = {cell.strip() for cell in _CELL.findall(text)}
         named = {of for name, of in names.items() if name in cells}
-        for name, of in [*names.items()][: 0 if named else SOUGHT]:
-            if name in text and (table.suffix in IN_BYTES or _is_whole(name, text)):
-                named.add(of)
+        if not named:
+            is_alone = table.suffix in IN_BYTES
+            sought = [(name, of) for name, of in islice(names.items(), SOUGHT) if name in text]
+            named = {of for name, of in sought if is_alone or _is_whole(name, text)}
         others = (Path(cell).stem for cell in cells if Path(cell).suffix in VIDEO)
         named = named or {names_of for stem in others if (names_of := stems.get(stem))}
         words = {of for stem, of in stems.items() if {stem, _ID_OF_CUT.sub("", stem)} & cells}
@@ -568,11 +576,10 @@ class _Search:
         """Return the caption in rex.json beside rex.mp4, or the class in rex.cls, if any."""
         stem = place.name if place in self.sequences else place.stem
         entry = self.tree.find(place.parent / f"{stem}{FACTS}")
-        facts = self._facts(entry.file) if entry else None
-        if entry and facts is None:
-            facts = {IN_FACTS[0]: self._texts_in(entry.file)}
-        names = [*IN_FACTS, columns(facts)[1]] if facts else []
-        values = [facts[name] for name in names if facts and name in facts]
+        found = self._json(entry.file) if entry else {}
+        facts = found if isinstance(found, dict) else {IN_FACTS[0]: found}
+        names = [*IN_FACTS, columns(facts)[1]]
+        values = [facts[name] for name in names if name in facts]
         texts = [
             one for value in values for one in (value if isinstance(value, list) else [value])
         ]
@@ -586,22 +593,20 @@ class _Search:
             self.texts.add(entry.file.place)
         return caption
 
-    def _texts_in(self, file: File) -> Any:
-        """Return the captions in a file that is no object: a text, or a list of them."""
+    def _json(self, file: File) -> Any:
+        """Return what a file of JSON holds; `RejectedFile` for any other."""
         try:
-            found = json.loads(read_text(file, self.limits))
+            return json.loads(read_text(file, self.limits))
         except (NotUnderstood, ValueError, RecursionError) as error:
             why = f"{file.place.name} is no JSON: {str(error)[:80]}"
             raise RejectedFile("no-caption", why) from error
-        return found
 
     def _facts(self, file: File) -> dict[str, Any] | None:
         """Return the object in a file; None if it holds anything else."""
-        try:
-            facts = json.loads(read_text(file, self.limits))
-        except (NotUnderstood, ValueError, RecursionError):
-            return None
-        return facts if isinstance(facts, dict) else None
+        with suppress(RejectedFile):
+            found = self._json(file)
+            return found if isinstance(found, dict) else None
+        return None
 
     def _read_text(self, file: File) -> str:
         try:
@@ -631,7 +636,7 @@ def _text_of_table(table: File, limits: VideoLimits) -> str:
         if table.suffix in IN_BYTES:
             data = table.read(limits, limits.manifest_bytes)
             return data.replace(b"\0", b"").decode("latin-1")
-        if table.suffix == GZIP:
+        if table.suffix == GZIP_SUFFIX:
             with table.open(limits) as file, gzip.open(file) as unpacked:
                 return decode(unpacked.read(limits.manifest_bytes))
     if table.suffix not in WORKBOOKS:
@@ -646,7 +651,7 @@ def _text_of_table(table: File, limits: VideoLimits) -> str:
 
 def _is_packed(place: Path) -> bool:
     """Return whether a file is called as a table that is packed: clips.csv.gz."""
-    return place.suffix.lower() == GZIP and Path(place.stem).suffix.lower() in TABLES
+    return place.suffix.lower() == GZIP_SUFFIX and is_source(place.name, TABLES)
 
 
 def _on_disk(path: Path) -> Entry:

@@ -22,11 +22,7 @@ from core.launch import is_first
 FIRST_SPEAKS_SECONDS = 5.0
 """Time for the first of several processes to say why all end: torchrun ends them with the first
 that ends."""
-
-
 GOES_ON = "files that were written are whole, and the same command goes on"
-
-
 NO_MAPPING = "failed to map segment"
 """Words of the system's loader where a library finds no memory."""
 
