@@ -89,14 +89,19 @@ class LookbackSampler(NoteSampler):
         return self._drawn(asked, draw)
 
     def _free(self, asked: tuple[int, int, int], steering: Steering) -> Iterator[Notes]:
-        """Sample songs side by side; yield each once it has ended, in their order."""
+        """Sample songs side by side; yield each once it has ended, in their order.
+
+        Samples of a song have the opening of the first one: so they take about as many notes, and
+        the song as long as either.
+        """
         count, seed, bars = asked
         count, seed = whole("count", count), require_seed(seed)
         seeds = [[seed, song, number] for song in range(count) for number in range(self.each)]
         batches = [seeds[at : at + MOST_ROWS] for at in range(0, len(seeds), MOST_ROWS)]
         parts = parts_of(self.tick, len(batches), bars)
         for batch, tick in zip(batches, parts, strict=True):
-            for piece in self.density.pieces(batch, bars, steering, tick):
+            openings = [[*song, 0] for *song, _ in batch] if self.each > 1 else None
+            for piece in self.density.pieces(batch, bars, steering, tick, openings):
                 yield from from_rows(piece[None])
 
     def _in_key(self, song: Notes, steering: Steering, part: tuple[int, int]) -> Notes:

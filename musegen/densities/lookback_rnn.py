@@ -54,12 +54,14 @@ class LookbackDensity(LookbackNetwork):
         bars: int,
         steering: Steering = UNSTEERED,
         tick: Tick = lambda done, total: None,
+        openings: Seeds | None = None,
     ) -> Iterator[Piece]:
         """Sample a piece for each seed, on which alone it depends; yield each once it has ended.
 
-        `steering`: of the chances alone. `tick`: called with bars.
+        `steering`: of the chances alone. `tick`: called with bars. `openings`: a seed of each
+        piece's opening, where several are to begin alike.
         """
-        return Sampler(self, seeds, bars * self.layout.bar, steering, tick).pieces()
+        return Sampler(self, seeds, bars * self.layout.bar, steering, tick, openings).pieces()
 
 
 class LookbackDistribution(Distribution):

@@ -160,8 +160,9 @@ class Continuation:
 class Sampler(Continuation):
     """Samples pieces of `steps` steps, each by the random numbers of its seed alone.
 
-    Finished rows are sampled on and their notes discarded, until enough of the batch are finished
-    and leave it. `position`: how many notes the unfinished rows have.
+    `openings`: seeds of the numbers by which the openings are sampled; those of one seed are the
+    same. Finished rows are sampled on and their notes discarded, until enough of the batch are
+    finished and leave it. `position`: how many notes the unfinished rows have.
     """
 
     states = (*Continuation.states, "unfinished")
@@ -173,9 +174,11 @@ class Sampler(Continuation):
         steps: int,
         steering: Steering = UNSTEERED,
         tick: Tick = lambda done, total: None,
+        openings: Seeds | None = None,
     ):
         super().__init__(density, len(seeds), steps, steering, tick)
         self.streams = Streams(seeds, len(DRAWN))
+        self.openings = None if openings is None else Streams(openings, len(DRAWN))
         self.unfinished = np.ones(self.batch, bool)
         self.position, self.columns = 0, np.zeros((self.batch, steps, len(NOTE)), np.int32)
 
@@ -215,11 +218,22 @@ class Sampler(Continuation):
 
     def _sample_next(self) -> NextNote:
         note = self._next()
-        self.uniform = dict(zip(DRAWN, self.streams.next(), strict=True))
+        self.uniform = dict(zip(DRAWN, self._uniform(), strict=True))
         outputs = self.heads(self.body(self.taken))
         for attribute, logits in self.gates.conditionals(outputs, note):
             note.choose(attribute, self._sample(attribute, logits))
         return note
+
+    def _uniform(self) -> Float[np.ndarray, "number row"]:
+        """Return the random numbers of the next notes."""
+        numbers = self.streams.next()
+        if not self.openings:
+            return numbers
+        opens = self.last.step < self.opening
+        numbers = np.where(opens, self.openings.next(), numbers)
+        if not opens.any():
+            self.openings = None
+        return numbers
 
     def _sample(self, attribute: Attribute, logits: Logits) -> Indices:
         value = super()._sample(attribute, logits)
@@ -262,6 +276,8 @@ class Sampler(Continuation):
         rows[~stays[:count]] = count + np.flatnonzero(stays[count:])
         self.history.shorten(rows)
         self.streams.keep(rows)
+        if self.openings:
+            self.openings.keep(rows)
         self._keep_states(rows)
 
 

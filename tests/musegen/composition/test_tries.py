@@ -16,7 +16,7 @@ from musegen.data.preparation import PrepareConfig, prepare_band
 from musegen.measures.excerpts import Excerpts
 from musegen.model import DOMAIN, Model, train
 from musegen.roll import Grid, Notes
-from musegen.steering import Steering
+from musegen.steering import UNSTEERED, Steering
 
 TRIES, BARS = 3, 4
 
@@ -89,6 +89,21 @@ def test_first_samples_stay_where_a_song_is_short_or_steered(
     plain: Model = untrained(DOMAIN, "latent_musegan", [f"model.tries={TRIES}"])
     songs = model.notes(3, 2, bars, steering, tries=tries)
     assert rows(songs) == rows(plain.notes(3, 2, bars, steering))
+
+
+def test_samples_of_a_song_share_its_opening_alone() -> None:
+    """Of four bars here, in a model of notes; the first sample is the song without others."""
+    model: Model = untrained(DOMAIN, "lookback_rnn", ["model.lookback.opening_bars=4"])
+    opening = 4 * model.spec.grid.steps_per_bar
+    samples = list(model.sampler(each=TRIES).notes(2, 2, 16, UNSTEERED))
+    assert rows(samples[::TRIES]) == rows(list(model.sampler().notes(2, 2, 16, UNSTEERED)))
+    begins = [
+        list(zip(notes.track.tolist(), notes.start.tolist(), notes.pitch.tolist(), strict=True))
+        for notes in (song[song.start < opening] for song in samples)
+    ]
+    assert begins[0] == begins[1] == begins[2] != begins[3] == begins[4] == begins[5]
+    assert all(begins)
+    assert len(set(map(str, rows(samples)))) == 2 * TRIES
 
 
 def test_the_best_of_one_is_the_first_sample(model: Model) -> None:
