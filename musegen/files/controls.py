@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from musegen.controls import LOUDEST, MIDDLE, STILL, USUAL_VOLUME, Controls
-from musegen.files.parts import CHANNELS, channels, resets
+from musegen.files.parts import CHANNELS, channels
 from musegen.files.smf import CONTROL, PITCH_BEND, SYSEX, Events
 from musegen.roll import differ
 from musegen.tracks import Part
@@ -83,7 +83,7 @@ class Messages:
         kinds = (DATA, VOLUME, PAN, EXPRESSION, *OTHER_PARAMETERS, PARAMETER_LOW, PARAMETER_HIGH)
         bends = np.flatnonzero(events.kind == PITCH_BEND)
         numbers = events.by_time(
-            np.concatenate([events.controls(*kinds, RESET), bends, resets(events)])
+            np.concatenate([events.controls(*kinds, RESET), bends, events.resets])
         )
         data = events.value(0, numbers), events.value(1, numbers)
         return cls(events.tick[numbers], channels(events, numbers), events.kind[numbers], *data)

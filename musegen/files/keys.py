@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Int
 
-from musegen.files.parts import CHANNELS, channels, resets
+from musegen.files.parts import CHANNELS, channels
 from musegen.files.smf import NOTE_OFF, NOTE_ON, Events
 
 NUMBER_BITS = 32
@@ -71,7 +71,7 @@ def silenced(events: Events, notes: Numbers, kinds: tuple[int, ...]) -> Numbers:
     else -1: a control change of these kinds, or a reset of its port."""
     found = np.full(len(notes), -1)
     first = events.tick[notes].min(initial=np.iinfo(np.int64).max)  # most set up what follows
-    off, back = (of[events.tick[of] > first] for of in (events.controls(*kinds), resets(events)))
+    off, back = (of[events.tick[of] > first] for of in (events.controls(*kinds), events.resets))
     if not (len(off) or len(back)):
         return found
     channel = channels(events, notes)

@@ -16,13 +16,15 @@ from musegen.files.smf import (
     CHANNEL_PREFIX,
     CONTROL,
     DEVICE,
-    ESCAPE,
+    GS_PART,
     INSTRUMENT,
     NAME,
     NOTE_ON,
     PORT,
     PROGRAM,
+    STANDARDS,
     SYSEX,
+    XG_PART,
     Events,
 )
 from musegen.roll import differ
@@ -47,29 +49,8 @@ ANY = -1
 BANK = 0
 """The control change that chooses a bank of programs."""
 
-STANDARDS = {
-    "GM": re.compile(rb"\x7e.\x09\x01", re.DOTALL),
-    "GM2": re.compile(rb"\x7e.\x09\x03", re.DOTALL),
-    "GS": re.compile(rb"\x41.\x42\x12(\x40\x00\x7f\x00|\x00\x00\x7f[\x00\x01])", re.DOTALL),
-    "XG": re.compile(rb"\x43.\x4c\x00\x00[\x7e\x7f]\x00", re.DOTALL),
-}
-"""The sysex messages that switch a standard on, or set all that it has back."""
-
-RESETS = re.compile(b"|".join(one.pattern for one in STANDARDS.values()), re.DOTALL)
-"""Those of any standard."""
-
-GS_PART = re.compile(rb"\x41.\x42\x12([\x40\x50])([\x10-\x1f])\x15(.)", re.DOTALL)
-XG_PART = re.compile(rb"\x43[\x10-\x1f]\x4c\x08()([\x00-\x0f])\x07(.)", re.DOTALL)
-"""Use part N for rhythm: 0 is melodic, other numbers are drum sets."""
-
-KNOWN = (RESETS, GS_PART, XG_PART)
-"""All messages that are followed."""
-
 OTHER_PORT = b"\x50"
 """The address of GS for the parts of the other one of two ports."""
-
-LONGEST = 16
-"""More bytes than any of these messages has."""
 
 GS_CHANNELS = (9, 0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15)
 """The channel of each part of GS."""
@@ -265,9 +246,8 @@ def ports(events: Events, numbers: np.ndarray) -> np.ndarray:
 
 def _followed(events: Events) -> _Channels:
     """Follow the messages that set programs, banks and drum parts, in the order of time."""
-    messages = dict(known_messages(events))
     programs = np.flatnonzero(events.kind == PROGRAM)
-    others = np.array([*messages], np.int64)
+    others = np.array([*events.messages], np.int64)
     numbers = events.by_time(np.concatenate([events.controls(BANK), programs, others]))
     state = _Channels(events)
     columns = (column[numbers] for column in (events.track, events.tick, events.kind))
@@ -280,33 +260,8 @@ def _followed(events: Events) -> _Channels:
         elif kind == CONTROL:
             state.bank[channel] = second
         else:
-            state.receive(messages[number], number, track, tick, channel // CHANNELS)
+            state.receive(events.messages[number], number, track, tick, channel // CHANNELS)
     return state
-
-
-def known_messages(events: Events) -> Iterator[tuple[int, bytes]]:
-    """Yield the number of the event and the bytes of each sysex message that is followed.
-
-    It may come in packets: the first as such, the others as escapes.
-    """
-    unfinished, last = b"", -1
-    packets = np.flatnonzero((events.status == SYSEX) | (events.status == ESCAPE))
-    columns = packets, events.track[packets], events.status[packets]
-    for number, track, status in zip(*(column.tolist() for column in columns), strict=True):
-        packet = events.payload(number)
-        is_first = status == SYSEX or packet.startswith(bytes([SYSEX])) or track != last
-        message = (b"" if is_first else unfinished) + packet.removeprefix(bytes([SYSEX]))
-        is_known = any(pattern.match(message) for pattern in KNOWN)
-        if is_known:
-            yield number, message
-        has_ended = is_known or message.endswith(bytes([ESCAPE]))
-        unfinished, last = b"" if has_ended else message[:LONGEST], track
-
-
-def resets(events: Events) -> np.ndarray:
-    """Return the numbers of the messages that set all channels of a port back."""
-    found = [number for number, message in known_messages(events) if RESETS.match(message)]
-    return np.array(found, np.int64)
 
 
 JAPANESE = re.compile(

@@ -3,7 +3,7 @@
 import numpy as np
 
 from musegen.files.keys import NUMBER_BITS, SOUNDS_OFF, silenced
-from musegen.files.parts import CHANNELS, channels, resets
+from musegen.files.parts import CHANNELS, channels
 from musegen.files.smf import CONTROL, Events
 
 SUSTAIN, SOSTENUTO, RESET = 64, 66, 121
@@ -38,7 +38,7 @@ def hold(
     start, end = events.tick[down], events.tick[up]
     latest = int(end.max()) + LAST_BEATS * events.ticks_per_beat
     held, number = end.copy(), up
-    back = resets(events)
+    back = events.resets
     silent = silenced(events, down, SOUNDS_OFF)
     silent_at = np.where(silent >= 0, events.tick[silent], latest)
     for pedal, release in ((SOSTENUTO, _caught), (SUSTAIN, _released)):

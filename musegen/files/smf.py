@@ -61,6 +61,27 @@ CHANNEL_PREFIX, PORT, END_OF_TRACK = 0x20, 0x21, 0x2F
 TEMPO, SIGNATURE, OF_A_PROGRAM = 0x51, 0x58, 0x7F
 """Kinds of meta events."""
 
+STANDARDS = {
+    "GM": re.compile(rb"\x7e.\x09\x01", re.DOTALL),
+    "GM2": re.compile(rb"\x7e.\x09\x03", re.DOTALL),
+    "GS": re.compile(rb"\x41.\x42\x12(\x40\x00\x7f\x00|\x00\x00\x7f[\x00\x01])", re.DOTALL),
+    "XG": re.compile(rb"\x43.\x4c\x00\x00[\x7e\x7f]\x00", re.DOTALL),
+}
+"""The sysex messages that switch a standard on, or set all that it has back."""
+
+RESETS = re.compile(b"|".join(one.pattern for one in STANDARDS.values()), re.DOTALL)
+"""Those of any standard."""
+
+GS_PART = re.compile(rb"\x41.\x42\x12([\x40\x50])([\x10-\x1f])\x15(.)", re.DOTALL)
+XG_PART = re.compile(rb"\x43[\x10-\x1f]\x4c\x08()([\x00-\x0f])\x07(.)", re.DOTALL)
+"""Use part N for rhythm: 0 is melodic, other numbers are drum sets."""
+
+FOLLOWED = (RESETS, GS_PART, XG_PART)
+"""The sysex messages that are followed: others pass."""
+
+LONGEST = 16
+"""More bytes than any of these messages has."""
+
 IN_FRAMES = 0x8000
 """From here on a division is of SMPTE frames: minus their number a second, and ticks a frame."""
 
@@ -261,6 +282,31 @@ class Events:
         is_asked = np.zeros(128, bool)
         is_asked[list(kinds)] = True
         return numbers[is_asked[found]]
+
+    @cached_property
+    def messages(self) -> dict[int, bytes]:
+        """Return the sysex messages that are followed, by the numbers of their events.
+
+        One may come in packets: the first as such, the others as escapes.
+        """
+        found, unfinished, last = dict[int, bytes](), b"", -1
+        packets = np.flatnonzero((self.status == SYSEX) | (self.status == ESCAPE))
+        columns = packets, self.track[packets], self.status[packets]
+        for number, track, status in zip(*(column.tolist() for column in columns), strict=True):
+            packet = self.payload(number)
+            is_first = status == SYSEX or packet.startswith(bytes([SYSEX])) or track != last
+            message = (b"" if is_first else unfinished) + packet.removeprefix(bytes([SYSEX]))
+            if any(pattern.match(message) for pattern in FOLLOWED):
+                found[number] = message
+            has_ended = number in found or message.endswith(bytes([ESCAPE]))
+            unfinished, last = b"" if has_ended else message[:LONGEST], track
+        return found
+
+    @cached_property
+    def resets(self) -> np.ndarray:
+        """Return the numbers of the messages that set all channels of a port back."""
+        found = [number for number, message in self.messages.items() if RESETS.match(message)]
+        return np.array(found, np.int64)
 
     def first(self, track: int, tick: int) -> int:
         """Return the number of a track's first event at or after a tick; after its last, where
