@@ -1,13 +1,9 @@
-"""MusicXML to MIDI: a score as it is played, its repeats and tied notes played out."""
+"""MusicXML to MIDI: packed and plain scores, and what music21 needs to read them."""
 
-import contextlib
 import io
-import itertools
 import re
 import warnings
 import zipfile
-from collections.abc import Container, Iterable, Iterator
-from fractions import Fraction
 from functools import partial
 from typing import Any
 from xml.etree import ElementTree
@@ -16,11 +12,11 @@ from xml.parsers import expat
 from core.data.limits import Limits
 from core.data.sources import UNREADABLE, RejectedFile
 from core.data.workers import Failure, map_in_processes
-from musegen.files.parts import CHANNELS
-from musegen.files.smf import with_ports
 from musegen.notation.drums import is_kit, with_pitches
 from musegen.notation.instruments import by_programs
 from musegen.notation.measures import by_parts, of_equal_lengths, with_steps, without_cues
+from musegen.notation.order import played_order, without_repeats
+from musegen.notation.playing import play
 
 PACKED = b"PK"
 CONTAINER = "META-INF/container.xml"
@@ -32,21 +28,6 @@ SPARE_FOLDERS = {"META-INF", "__MACOSX"}
 
 BROKEN = (ElementTree.ParseError, expat.ExpatError, ValueError)
 """Exceptions of XML that is not whole, or of an encoding that is not known."""
-
-TICKS_PER_BEAT = 480
-DRUMS = 9
-"""The channel of drums, from 0."""
-
-BASS_GUITAR = 33
-SINGERS = re.compile(r"soprano|\b(alto|tenor)\b(?! sax)", re.IGNORECASE)
-"""Words in names of parts beside which a bass is a singer."""
-
-POWERS = tuple(2**power for power in range(8))
-MOST_BEATS = 255
-"""The denominators that metres have in MIDI, and the largest numerator."""
-
-Event = tuple[Any, Any]
-"""A time in quarter notes, and a message of mido."""
 
 
 def to_midi(data: bytes, limits: Limits) -> bytes:
@@ -61,14 +42,16 @@ def to_midi(data: bytes, limits: Limits) -> bytes:
     except ImportError as error:
         install = "MusicXML needs music21: pip install 'pianoreel[musicxml]'"
         raise RejectedFile("needs-music21", install) from error
+    order = played_order(root)
     try:
         heads = root.findall("part-list/score-part")
         kits = {head.attrib["id"] for head in heads if is_kit(root, head)}
-        sounding = of_equal_lengths(by_programs(without_cues(with_pitches(root)), kits))
+        written = without_repeats(without_cues(with_pitches(root)))
+        sounding = of_equal_lengths(by_programs(written, kits))
         whole = ElementTree.tostring(sounding, encoding="unicode")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of instruments that music21 does not know
-            return _played(music21.converter.parseData(whole, format="musicxml"), kits)
+            return play(music21.converter.parseData(whole, format="musicxml"), kits, order)
     except Exception as error:  # music21 raises whatever its readers raise
         detail = f"music21 fails: {error or type(error).__name__}"
         raise RejectedFile("unreadable", detail) from error
@@ -142,134 +125,3 @@ def _notes_entry(archive: zipfile.ZipFile) -> str:
     if not found:
         raise LookupError("it holds no .musicxml or .xml: unpack it, and give the song itself")
     return found[0]
-
-
-def _played(score: Any, kits: Container[str]) -> bytes:
-    """Return a score of music21 as MIDI; `kits`: the ids of the parts that are drums.
-
-    music21's own has at most 15 parts, and loses ties from one voice to another. A part is in a
-    group named by its id; on several staves, as a piano's, it is one for each, in groups that end
-    in -Staff1 and so on.
-    """
-    import mido
-    from music21.repeat import ExpanderException
-
-    with contextlib.suppress(ExpanderException):  # of repeats that lead nowhere
-        score = score.expandRepeats()
-    score.toSoundingPitch(inPlace=True)
-    file = mido.MidiFile(ticks_per_beat=TICKS_PER_BEAT, charset="utf-8")
-    tempi = [
-        (begin, mido.MetaMessage("set_tempo", tempo=round(6e7 / mark.getQuarterBPM())))
-        for begin, _, mark in score.metronomeMarkBoundaries()
-    ]
-    file.tracks.append(_track([*tempi, *_signatures(score.parts[0])]))
-    free = itertools.cycle(number for number in range(CHANNELS) if number != DRUMS)
-    is_sung = any(SINGERS.search(part.partName or "") for part in score.parts)
-    for part in score.parts:
-        drums = any(of in kits or of.rpartition("-Staff")[0] in kits for of in part.groups)
-        channel = DRUMS if drums else next(free)
-        program = 0 if drums else _program(part, is_sung)
-        begin = [
-            (0, mido.MetaMessage("track_name", name=part.partName or "")),
-            (0, mido.Message("program_change", channel=channel, program=program)),
-        ]
-        file.tracks.append(_track([*begin, *_strokes(part, channel)]))
-    stream = io.BytesIO()
-    file.save(file=stream)
-    ports = [number // (CHANNELS - 1) for number in range(len(score.parts))]
-    return with_ports(stream.getvalue(), ports)
-
-
-def _program(part: Any, is_sung: bool) -> int:
-    """Return the program of a part, by its name where the score has no number: 0 for no known one.
-
-    A bass is a guitar, unless other parts of the score are sung. music21 takes it for a singer,
-    and a bass guitar for a guitar.
-    """
-    from music21 import instrument
-    from music21.exceptions21 import InstrumentException
-
-    found, name = part.getInstrument(returnDefault=False), part.partName or ""
-    if found and found.midiProgram is not None:
-        return found.midiProgram
-    try:
-        guess = instrument.fromString(name)
-    except InstrumentException:
-        return 0
-    is_bass = "bass" in name.lower() and type(guess) in (
-        instrument.Bass,
-        instrument.AcousticGuitar,
-    )
-    return BASS_GUITAR if is_bass and not is_sung else guess.midiProgram or 0
-
-
-def _track(events: Iterable[Event]) -> Any:
-    """Return messages with the ticks between them; of those at one time, ends come first."""
-    import mido
-
-    timed = [(round(at * TICKS_PER_BEAT), one) for at, one in events]
-    timed.sort(key=lambda pair: (pair[0], pair[1].type == "note_on"))
-    before = [0, *(at for at, _ in timed)]
-    return mido.MidiTrack(
-        message.copy(time=at - last) for last, (at, message) in zip(before, timed, strict=False)
-    )
-
-
-def _signatures(part: Any) -> Iterator[Event]:
-    """Yield the metre where it changes; a bar of another length is in one of its own.
-
-    So a pickup is, and the bar before a repeat that begins with one. The last bar may be short.
-    """
-    import mido
-
-    named, written = (4, 4), None
-    measures = list(part.getElementsByClass("Measure"))
-    for measure in measures:
-        if found := measure.timeSignature:
-            named = found.numerator, found.denominator
-        length = Fraction(measure.duration.quarterLength) / 4
-        is_whole = measure is measures[-1] or length in (0, Fraction(*named))
-        wanted = named if is_whole else _ratio(length) or named
-        if wanted != written:
-            written = wanted
-            upper, lower = wanted
-            message = mido.MetaMessage("time_signature", numerator=upper, denominator=lower)
-            yield measure.offset, message
-
-
-def _ratio(whole_notes: Fraction) -> tuple[int, int] | None:
-    """Return the metre of a bar of a length, if there is one."""
-    upper, lower = whole_notes.as_integer_ratio()
-    return (upper, lower) if lower in POWERS and upper <= MOST_BEATS else None
-
-
-def _strokes(part: Any, channel: int) -> Iterator[Event]:
-    """Yield where notes begin and end, as loud as the dynamics of the score say."""
-    import mido
-    from music21.volume import realizeVolume
-
-    realizeVolume(part)
-    joined: dict[int, list[tuple[Any, Any, Any]]] = {}
-    for begin, end, note in sorted(_sounding(part), key=lambda one: one[:2]):
-        line = joined.setdefault(note.pitch.midi, [])
-        is_tied = note.tie is not None and note.tie.type != "start"
-        if is_tied and line and line[-1][1] == begin:
-            line[-1] = (line[-1][0], end, line[-1][2])
-        else:
-            line.append((begin, end, note))
-    for pitch, line in joined.items():
-        for begin, end, note in line:
-            loud = min(max(round(127 * (note.volume.cachedRealized or 0.5)), 1), 127)
-            yield begin, mido.Message("note_on", channel=channel, note=pitch, velocity=loud)
-            yield end, mido.Message("note_off", channel=channel, note=pitch)
-
-
-def _sounding(part: Any) -> Iterator[tuple[Any, Any, Any]]:
-    """Yield begin, end and note of all that has a pitch and lasts."""
-    from music21.harmony import ChordSymbol
-
-    for one in part.flatten().notes:
-        end = one.offset + one.quarterLength
-        if end > one.offset and not isinstance(one, ChordSymbol):
-            notes = one.notes if one.isChord else [one]
-            yield from ((one.offset, end, note) for note in notes if hasattr(note, "pitch"))
