@@ -44,7 +44,9 @@ NONE = -1
 """The row of a state that nothing has set."""
 
 ANY = -1
-"""Any channel of a track."""
+"""Any channel of a track, or any port."""
+
+LAST_PORT = 0xFF
 
 BANK = 0
 """The control change that chooses a bank of programs."""
@@ -89,11 +91,11 @@ class _Channels:
     `own` are programs by track and channel, at the number of their event; `programs` are those of
     a channel and `rhythm` what sysex messages make of it, at their tick. A channel's number is
     16 * port + channel. `programs_set` and `rhythms_set`: when they were set since a reset,
-    by track and channel.
+    by track and channel. `standards`: by port, and the last one of all ports at `ANY`.
     """
 
     events: Events
-    standard: str = ""
+    standards: dict[int, str] = field(default_factory=dict)
     bank: dict[int, int] = field(default_factory=dict)
     programs_set: dict[int, int] = field(default_factory=dict)
     rhythms_set: dict[int, int] = field(default_factory=dict)
@@ -122,9 +124,10 @@ class _Channels:
     def _use_of_bank(self, channel: int) -> int:
         """Return what the bank makes of a channel: XG has drums from 120, GM2 in 120 alone."""
         bank = self.bank.get(channel)
-        if bank is None or self.standard == "GS":
+        standard = self.standards.get(channel // CHANNELS, self.standards.get(ANY))
+        if bank is None or standard == "GS":
             return UNKNOWN
-        if self.standard == "XG":
+        if standard == "XG":
             return DRUMS if bank >= 120 else MELODIC
         return {120: DRUMS, 121: MELODIC}.get(bank, DRUMS if bank == 127 else UNKNOWN)
 
@@ -132,19 +135,20 @@ class _Channels:
         """Follow a sysex message."""
         for standard, pattern in STANDARDS.items():
             if pattern.match(message):
-                self.standard = standard
+                self.standards[port] = self.standards[ANY] = standard
                 self._reset(number, track, tick, port)
         for pattern, channels in ((GS_PART, GS_CHANNELS), (XG_PART, range(CHANNELS))):
             if found := pattern.match(message):
                 block, part, use = found.groups()
-                on_port = port ^ 1 if block == OTHER_PORT else port
-                channel = channels[part[0] & 0xF] + CHANNELS * on_port
+                further = 0 if block else part[0] // CHANNELS
+                on_port = port ^ 1 if block == OTHER_PORT else min(port + further, LAST_PORT)
+                channel = channels[part[0] % CHANNELS] + CHANNELS * on_port
                 self.rhythm.add(channel, tick, MELODIC if use == b"\0" else DRUMS)
                 self.rhythms_set[track << LINE_BITS | channel] = tick
 
     def _reset(self, number: int, track: int, tick: int, port: int) -> None:
         """Set the channels of a port back."""
-        self.bank.clear()
+        self.bank = {of: bank for of, bank in self.bank.items() if of // CHANNELS != port}
         for channel in _taken(self.rhythms_set, track, tick, port).values():
             self.rhythm.add(channel, tick, UNKNOWN)
         lines = _taken(self.programs_set, track, tick, port)
@@ -232,7 +236,7 @@ def ports(events: Events, numbers: np.ndarray) -> np.ndarray:
         port = events.byte(2, found).astype(np.int64)
     else:
         devices = [events.payload(number) for number in found]
-        order = {device: min(n, 0xFF) for n, device in enumerate(dict.fromkeys(devices))}
+        order = {device: min(n, LAST_PORT) for n, device in enumerate(dict.fromkeys(devices))}
         port = np.array([order[device] for device in devices], np.int64)
     track = np.concatenate([[-1], events.track[found], [-1]])  # none before and after
     value = np.concatenate([[0], port, [0]])

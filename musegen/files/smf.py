@@ -73,8 +73,9 @@ RESETS = re.compile(b"|".join(one.pattern for one in STANDARDS.values()), re.DOT
 """Those of any standard."""
 
 GS_PART = re.compile(rb"\x41.\x42\x12([\x40\x50])([\x10-\x1f])\x15(.)", re.DOTALL)
-XG_PART = re.compile(rb"\x43[\x10-\x1f]\x4c\x08()([\x00-\x0f])\x07(.)", re.DOTALL)
-"""Use part N for rhythm: 0 is melodic, other numbers are drum sets."""
+XG_PART = re.compile(rb"\x43[\x10-\x1f]\x4c\x08()([\x00-\x3f])\x07(.)", re.DOTALL)
+"""Use part N for rhythm: 0 is melodic, other numbers are drum sets. Each 16 parts of XG are of a
+port."""
 
 FOLLOWED = (RESETS, GS_PART, XG_PART)
 """The sysex messages that are followed: others pass."""

@@ -207,6 +207,26 @@ def test_banks_make_channels_drum_parts(standard: str, bank: int, channel: int, 
     assert played(sysex(standard), track) == [(60, "drums" if is_drum else "5", 0)]
 
 
+def test_each_port_has_a_standard_of_its_own():
+    """A bank is read by it; one that is switched on leaves the banks of other ports."""
+    modern, old = control(0, 120, 4) + program(5, 4), control(0, 127, 4) + program(5, 4)
+    sounding = note(60, 9, channel=4)
+    far = port(1) + sysex(GS_ON, after=1)
+    near = port(0) + sysex(GM2_ON) + control(0, 120, 4)
+    later = meta(1, b"", after=2) + program(5, 4)
+    assert played(near + later + sounding, far) == [(60, "drums", 0)]
+    both = [port(0) + sysex(GM2_ON) + modern + sounding, far + old + sounding]
+    assert played(*both) == [(60, "drums", 0), (60, "5", 1)]
+    alone = [sysex(GS_ON) + note(61, 9), port(1) + old + sounding]
+    assert played(*alone) == [(61, "0", 0), (60, "5", 1)]
+
+
+def test_xg_parts_from_the_17th_on_are_of_further_ports():
+    setup = port(0) + sysex(XG_ON) + sysex("43 10 4c 08 13 07 02 f7")
+    parts = [port(n) + note(60 + n, 9, channel=4) for n in (0, 1)]
+    assert played(setup, *parts) == [(60, "0", 0), (61, "drums", 1)]
+
+
 def test_a_bank_counts_from_the_next_program_on():
     track = control(0, 127, 4) + note(60, 9, channel=4) + program(0, 4) + note(61, 9, channel=4)
     assert played(sysex(XG_ON), track) == [(60, "0", 0), (61, "drums", 0)]
