@@ -42,9 +42,12 @@ FOREIGN = {
     re.compile(
         rb"Rar!|7z\xbc\xaf|BZh|\xfd7zXZ"
     ): "an archive: unpack it, and give the song itself",
-    re.compile(rb".{,200}<museScore|\s*X: ?\d+\s", re.DOTALL): (
-        "a score of MuseScore or in ABC notation: export it as MusicXML or MIDI"
-    ),
+    re.compile(
+        rb"(?s:.{,200})<museScore|(\xef\xbb\xbf)?\s*(%[^\r\n]*[\r\n]\s*)*(X: ?\d+\s|\\version\b)"
+    ): "a score of MuseScore, in ABC notation or of LilyPond: export it as MusicXML or MIDI",
+    re.compile(
+        rb"(<\?xml(?s:.{,400}))?<mei\b|\s*(!![^\r\n]*[\r\n]\s*)*\*\*kern|.FICHIER GUITAR PRO"
+    ): "a score in MEI, in kern or of Guitar Pro: export it as MusicXML or MIDI",
     re.compile(rb"MUS\x1a|FORM.{4}X(DIR|MID)|CAKEWALK|HMI", re.DOTALL): (
         "in the format of a game or of one sequencer: convert it to MIDI"
     ),
