@@ -17,6 +17,7 @@ from musegen.notation.instruments import by_programs
 from musegen.notation.measures import by_parts, of_equal_lengths, with_steps, without_cues
 from musegen.notation.order import played_order, without_repeats
 from musegen.notation.playing import play
+from musegen.notation.tempi import with_numbers
 
 PACKED = b"PK"
 CONTAINER = "META-INF/container.xml"
@@ -46,7 +47,7 @@ def to_midi(data: bytes, limits: Limits) -> bytes:
     try:
         heads = root.findall("part-list/score-part")
         kits = {head.attrib["id"] for head in heads if is_kit(root, head)}
-        written = without_repeats(without_cues(with_pitches(root)))
+        written = with_numbers(without_repeats(without_cues(with_pitches(root))))
         sounding = of_equal_lengths(by_programs(written, kits))
         whole = ElementTree.tostring(sounding, encoding="unicode")
         with warnings.catch_warnings():
