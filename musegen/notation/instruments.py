@@ -35,6 +35,18 @@ def by_programs(root: Element, kits: Container[str]) -> Element:
     return root
 
 
+def named_sounds(root: Element) -> dict[str, str]:
+    """Return the standard sounds of parts, by the ids of these, in the words of their names.
+
+    `pluck.bass.electric` is an electric bass pluck; `wind.flutes.flute` a flute flutes wind.
+    """
+    return {
+        head.attrib["id"]: " ".join(sound.replace("-", " ").split(".")[::-1])
+        for head in root.findall("part-list/score-part")
+        if (sound := head.findtext("score-instrument/instrument-sound", "").strip())
+    }
+
+
 def _sounds(head: Element, part: Element) -> Iterator[Sound]:
     """Yield the sound of each note of a part, in the order of the score."""
     numbers = head.findall("midi-instrument")

@@ -5,7 +5,7 @@ import itertools
 import re
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -93,10 +93,13 @@ class Order:
         return found
 
 
-def play(score: Any, kits: Container[str], numbers: Sequence[int]) -> bytes:
+def play(
+    score: Any, kits: Container[str], sounds: Mapping[str, str], numbers: Sequence[int]
+) -> bytes:
     """Return a score of music21 as MIDI.
 
-    `kits`: the ids of the parts that are drums. `numbers`: those of the measures, from 0, in the
+    `kits`: the ids of the parts that are drums. `sounds`: what plays others, by their ids, where
+    the score has no number, see `named_sounds`. `numbers`: those of the measures, from 0, in the
     order in which they are played. music21's own has at most 15 parts, loses ties from one voice
     to another, and follows repeats in each part alone. A part is in a group named by its id; on
     several staves, as a piano's, it is one for each, in groups that end in -Staff1 and so on.
@@ -111,9 +114,11 @@ def play(score: Any, kits: Container[str], numbers: Sequence[int]) -> bytes:
     free = itertools.cycle(number for number in range(CHANNELS) if number != DRUMS)
     is_sung = any(SINGERS.search(part.partName or "") for part in score.parts)
     for part in score.parts:
-        drums = any(of in kits or of.rpartition("-Staff")[0] in kits for of in part.groups)
+        ids = [name for of in part.groups for name in (of, of.rpartition("-Staff")[0])]
+        drums = any(name in kits for name in ids)
         channel = DRUMS if drums else next(free)
-        program = 0 if drums else _program(part, is_sung)
+        sound = next((sounds[name] for name in ids if name in sounds), "")
+        program = 0 if drums else _program(part, sound, is_sung)
         begin = [
             (0, mido.MetaMessage("track_name", name=part.partName or "")),
             (0, mido.Message("program_change", channel=channel, program=program)),
@@ -125,8 +130,9 @@ def play(score: Any, kits: Container[str], numbers: Sequence[int]) -> bytes:
     return with_ports(stream.getvalue(), ports)
 
 
-def _program(part: Any, is_sung: bool) -> int:
-    """Return the program of a part, by its name where the score has no number: 0 for no known one.
+def _program(part: Any, sound: str, is_sung: bool) -> int:
+    """Return the program of a part: where the score has no number by its sound, else by its name,
+    0 for no known one.
 
     A bass is a guitar, unless other parts of the score are sung. music21 takes it for a singer,
     and a bass guitar for a guitar.
@@ -137,15 +143,18 @@ def _program(part: Any, is_sung: bool) -> int:
     found, name = part.getInstrument(returnDefault=False), part.partName or ""
     if found and found.midiProgram is not None:
         return found.midiProgram
-    try:
-        guess = instrument.fromString(name)
-    except InstrumentException:
-        return 0
-    is_bass = "bass" in name.lower() and type(guess) in (
-        instrument.Bass,
-        instrument.AcousticGuitar,
-    )
-    return BASS_GUITAR if is_bass and not is_sung else guess.midiProgram or 0
+    for words in (sound, name):
+        try:
+            guess = instrument.fromString(words)
+        except InstrumentException:
+            continue
+        is_bass = "bass" in words.lower() and type(guess) in (
+            instrument.Bass,
+            instrument.AcousticGuitar,
+        )
+        is_guitar = is_bass and not (is_sung or "voice" in words)
+        return BASS_GUITAR if is_guitar else guess.midiProgram or 0
+    return 0
 
 
 def _track(events: Iterable[Event]) -> Any:

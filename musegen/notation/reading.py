@@ -13,7 +13,7 @@ from core.data.limits import Limits
 from core.data.sources import UNREADABLE, RejectedFile
 from core.data.workers import Failure, map_in_processes
 from musegen.notation.drums import is_kit, with_pitches
-from musegen.notation.instruments import by_programs
+from musegen.notation.instruments import by_programs, named_sounds
 from musegen.notation.measures import by_parts, of_equal_lengths, with_steps, without_cues
 from musegen.notation.order import played_order, without_repeats
 from musegen.notation.playing import play
@@ -52,7 +52,8 @@ def to_midi(data: bytes, limits: Limits) -> bytes:
         whole = ElementTree.tostring(sounding, encoding="unicode")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of instruments that music21 does not know
-            return play(music21.converter.parseData(whole, format="musicxml"), kits, order)
+            score = music21.converter.parseData(whole, format="musicxml")
+            return play(score, kits, named_sounds(root), order)
     except Exception as error:  # music21 raises whatever its readers raise
         detail = f"music21 fails: {error or type(error).__name__}"
         raise RejectedFile("unreadable", detail) from error

@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("music21")
 
-from musegen.files.midi import read_performance
+from musegen.files.midi import read_midi, read_performance
 
 FOUR_FOUR = (
     "<attributes><divisions>1</divisions><time><beats>4</beats><beat-type>4</beat-type></time>"
@@ -100,3 +100,32 @@ def test_a_transposition_may_leave_out_the_steps_of_the_staff(
 def test_a_score_may_name_its_namespace():
     named = score(note("C")).replace(b"<score-partwise", b"<score-partwise xmlns='urn:scores'")
     assert played(named) == [(0, 72, 73)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "sound", "program"),
+    [
+        ("Querfl.", "wind.flutes.flute", 73),
+        ("Vl. I", "strings.violin", 40),
+        ("E-Bass", "pluck.bass.electric", 33),
+        ("Kb.", "pluck.bass", 33),
+        ("B.", "voice.bass", 53),
+        ("Str.", "strings.group", 48),
+        ("Oboe", "synth.pad", 68),
+    ],
+)
+def test_a_part_without_a_number_has_that_of_its_standard_sound(
+    name: str, sound: str, program: int
+):
+    pytest.importorskip("music21")
+    score = (
+        f'<score-partwise><part-list><score-part id="P1"><part-name>{name}</part-name>'
+        f'<score-instrument id="I"><instrument-name>{name}</instrument-name>'
+        f"<instrument-sound>{sound}</instrument-sound></score-instrument></score-part></part-list>"
+        '<part id="P1"><measure><attributes><divisions>1</divisions></attributes><note><pitch>'
+        "<step>C</step><octave>4</octave></pitch><duration>4</duration></note></measure></part>"
+        "</score-partwise>"
+    )
+    (part,) = read_midi(score.encode()).claims.parts
+    assert part.program == program
