@@ -3,14 +3,20 @@
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
+
 from musegen.files.controls import Messages
-from musegen.files.smf import CUE, LYRIC, MARKER, Events
+from musegen.files.smf import CUE, LYRIC, MARKER, TEXT, Events
 from musegen.reading.bars import Bars
 from musegen.roll import KEY_SIGNATURE, Mark
 from musegen.tonality import key_of_signature
 
 MARKS = (LYRIC, MARKER, CUE, KEY_SIGNATURE)
 """The kinds of meta events that stay with a user's song."""
+
+KARAOKE, ABOUT = b"@K", b"@"
+"""Beginnings of texts: of one that says that the texts of a file are its lyrics, and of those
+that are none."""
 
 C_MAJOR = bytes(2)
 """The key signature that programs write where nobody chose one."""
@@ -33,11 +39,17 @@ class Beside:
     def marks(self) -> tuple[Mark, ...]:
         """Return the lyrics, markers and cue points in the bars, and the keys, in order.
 
-        C major alone is left out, which programs write where nobody chose a key.
+        C major alone is left out, which programs write where nobody chose a key. The lyrics of a
+        karaoke file (.kar) are its texts.
         """
         events = self.events
-        found = events.by_time([n for kind in MARKS for n in events.metas(kind)])
+        texts = {number: events.payload(number) for number in events.metas(TEXT)}
+        is_karaoke = any(text.startswith(KARAOKE) for text in texts.values())
+        sung = [number for number, text in texts.items() if not text.startswith(ABOUT)]
+        marked = [number for kind in MARKS for number in events.metas(kind)]
+        found = events.by_time(marked + sung * is_karaoke)
         ticks, kinds = events.tick[found], events.byte(0, found)
+        kinds = np.where(kinds == TEXT, LYRIC, kinds)
         stays = self.bars.have(ticks) | (kinds == KEY_SIGNATURE)
         columns = (self.bars.steps(ticks), kinds, found)
         rows = zip(*(column[stays].tolist() for column in columns), strict=True)
