@@ -4,7 +4,7 @@ import io
 import itertools
 import re
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -110,7 +110,8 @@ def play(
     parts = [list(part.getElementsByClass("Measure")) for part in score.parts]
     order = Order(max(parts, key=len), numbers)
     file = mido.MidiFile(ticks_per_beat=TICKS_PER_BEAT, charset="utf-8")
-    file.tracks.append(_track([*_tempi(score, order), *_signatures(order), *_keys(order)]))
+    about = (_tempi(score, order), _signatures(order), _keys(order), _texts(score, order))
+    file.tracks.append(_track(itertools.chain(*about)))
     free = itertools.cycle(number for number in range(CHANNELS) if number != DRUMS)
     is_sung = any(SINGERS.search(part.partName or "") for part in score.parts)
     for part in score.parts:
@@ -217,6 +218,27 @@ def _ratio(whole_notes: Fraction) -> tuple[int, int] | None:
     """Return the metre of a bar of a length, if there is one."""
     upper, lower = whole_notes.as_integer_ratio()
     return (upper, lower) if lower in POWERS and upper <= MOST_BEATS else None
+
+
+def _texts(score: Any, order: Order) -> Iterator[Event]:
+    """Yield the rehearsal marks and the lyrics, each of the first part that has any.
+
+    Each time that a note is played it has its next verse. A space follows the end of a word.
+    """
+    import mido
+
+    lines = [part.flatten() for part in score.parts]
+    marked = (list(line.getElementsByClass("RehearsalMark")) for line in lines)
+    sung = ([one for one in line.notes if one.lyrics] for line in lines)
+    marks, words = (next(filter(None, found), []) for found in (marked, sung))
+    for at, mark in order.events((mark.offset, mark) for mark in marks):
+        yield at, mido.MetaMessage("marker", text=str(mark.content))
+    times = Counter[int]()
+    for at, one in order.events((one.offset, one) for one in words):
+        lyric = one.lyrics[min(times[id(one)], len(one.lyrics) - 1)]
+        times[id(one)] += 1
+        goes_on = lyric.syllabic in ("begin", "middle")
+        yield at, mido.MetaMessage("lyrics", text=f"{lyric.text}{'' if goes_on else ' '}")
 
 
 def _strokes(part: Any, channel: int, order: Order) -> Iterator[Event]:
