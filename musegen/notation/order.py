@@ -32,7 +32,7 @@ NUMBERS = re.compile(r"(\d+)(?:\s*-\s*(\d+))?")
 
 @dataclass
 class _Signs:
-    """What a measure says of the order, in whichever part.
+    """The signs of a measure for the order, in whichever part they stand.
 
     times: how often what ends with it is played, 0 where no repeat does. endings: the passes in
     which it is played, all where there are none. last: the last one of its endings. closes: those

@@ -1,4 +1,4 @@
-"""What a file has beside its notes."""
+"""Lyrics and other marks beside the notes of a file."""
 
 from handmade import meta, midi, note
 
