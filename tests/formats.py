@@ -65,7 +65,7 @@ def read_songs(path: Path, lpd: bool = False) -> None:
 def read_clips(path: Path) -> None:
     """Find clips and their captions in a file, folder or archive and read each."""
     from videogen.data.records import PrepareConfig, read_clip
-    from videogen.data.sources import listing
+    from videogen.data.sources.listing import listing
 
     config = PrepareConfig()
     for clip in listing([str(path)]).clips:
@@ -74,7 +74,7 @@ def read_clips(path: Path) -> None:
 
 def list_clips(path: Path) -> None:
     """Find clips by a table of captions beside two of them."""
-    from videogen.data.sources import listing
+    from videogen.data.sources.listing import listing
 
     for name in ("a.mp4", "b.mp4"):
         (path.parent / name).write_bytes(b"")

@@ -22,7 +22,8 @@ from videogen.captioned_clips import CaptionedClips
 from videogen.configuration import DataSpec, VideoRun
 from videogen.data.augmentation import Augmentation
 from videogen.data.collection import Collection
-from videogen.data.sources import Captioned, listing
+from videogen.data.sources.captioned import Captioned
+from videogen.data.sources.listing import listing
 from videogen.familiarity import MOST_CAPTIONS
 from videogen.files.clip import Clips, to_clips, to_frames
 from videogen.files.reading import VIDEO, read_first_frames

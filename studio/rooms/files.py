@@ -48,7 +48,7 @@ from studio.uploads import batch_folder
 from videogen.data import preparation as clips
 from videogen.data.records import HOLD_OUT, Short
 from videogen.data.records import PrepareConfig as ClipConfig
-from videogen.data.sources import CaptionSource
+from videogen.data.sources.captioned import CaptionSource
 from videogen.files.pictures import PICTURES
 from videogen.files.reading import VIDEO
 

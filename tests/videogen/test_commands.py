@@ -143,7 +143,7 @@ def test_the_lines_of_the_readme_write_the_clip_of_the_command(
 def test_captions_of_any_length_and_script_are_written_and_found(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    from videogen.data.sources import listing
+    from videogen.data.sources.listing import listing
 
     monkeypatch.setattr("videogen.continuation.STEPS", 1)  # of clips that nobody looks at
     captions = ["a dog " * 150, "犬が走る " * 30, "a dog: runs?", CAPTION]
@@ -183,7 +183,7 @@ def test_size_and_formats_are_options_of_every_command_that_writes_clips(
 
 def test_what_lies_between_two_captions_comes_with_the_nearer_one(trained: Path, tmp_path: Path):
     """Variations and points between are read back with a caption, as samples are."""
-    from videogen.data.sources import listing
+    from videogen.data.sources.listing import listing
 
     other = "A large white square is moving in a straight line towards west"
     common = ("--device", "cpu", "--format", "mp4", "--to", tmp_path)

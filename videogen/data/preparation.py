@@ -44,7 +44,9 @@ from videogen.data.records import (
     frames_of_film,
     read_clip,
 )
-from videogen.data.sources import Listing, advice, listing
+from videogen.data.sources.captioned import Listing
+from videogen.data.sources.listing import listing
+from videogen.data.sources.unread import advice
 from videogen.words import WORDS, vocabulary, words_of
 
 SPOOLED_BYTES = 1 << 20

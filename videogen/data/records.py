@@ -18,7 +18,7 @@ from core.data.catalogue import concat_rows, lengths_of
 from core.data.preparation import counted
 from core.data.sources import RejectedFile
 from core.data.workers import Failure
-from videogen.data.sources import Captioned, CaptionSource, Origin
+from videogen.data.sources.captioned import Captioned, CaptionSource, Origin
 from videogen.files.clock import first_frame
 from videogen.files.frame import View
 from videogen.files.limits import VideoLimits

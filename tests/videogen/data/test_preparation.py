@@ -299,7 +299,7 @@ READ = (
     + """
 from core.data.workers import Failure
 from videogen.data.records import PrepareConfig, read_clip
-from videogen.data.sources import listing
+from videogen.data.sources.listing import listing
 for clip in listing([sys.argv[1]]).clips:
     read_clip(clip, PrepareConfig())
 print(peak_mb())

@@ -8,7 +8,7 @@ from films import greys
 
 from core.data.sources import RejectedFile
 from videogen.data.records import ClipRecord, PrepareConfig, cut, frames_of_film, read_clip
-from videogen.data.sources import Captioned
+from videogen.data.sources.captioned import Captioned
 from videogen.files.clip import write_mp4
 from videogen.files.tree import File
 

@@ -11,7 +11,7 @@ from matplotlib.image import imsave
 from PIL import Image
 
 from core.data.sources import RejectedFile
-from videogen.data.sources import listing
+from videogen.data.sources.listing import listing
 from videogen.files.clip import write_mp4
 from videogen.files.frame import View
 from videogen.files.limits import VideoLimits

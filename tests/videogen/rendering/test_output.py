@@ -15,7 +15,7 @@ from matplotlib.image import imread
 
 from core.errors import ConfigError, UserError
 from core.files import read_json_lines
-from videogen.data.sources import listing
+from videogen.data.sources.listing import listing
 from videogen.files.label import Label, origin_of
 from videogen.rendering.enlargement import Enlargement
 from videogen.rendering.output import DEFAULT_FORMATS, FORMATS, ClipOutput, write_clip

@@ -1,0 +1,62 @@
+"""Texts lie beside clips, in folders of their own, and in those of clips."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from listings import clips, of, write
+
+from videogen.data.sources.listing import listing
+from videogen.files.tree import Tree
+
+
+def test_texts_lie_in_a_folder_of_their_own_or_in_that_of_a_clip(tmp_path: Path):
+    """Texts of videos, as of CogVideoX, and of frames; one of several clips is no caption."""
+    folder = write(
+        tmp_path / "x",
+        videos__1_dot_mp4="x",
+        videos__2_dot_mp4="x",
+        Labels__1_dot_TXT="a dog runs",
+        videos__caption_dot_txt="of none",
+        frames__v1__1_dot_png="x",
+        frames__v1__2_dot_png="x",
+        frames__v1__caption_dot_txt="he runs",
+        frames__v2__1_dot_png="x",
+        frames__v2__2_dot_png="x",
+        captions__v2_dot_txt="she runs",
+        rex__clip_dot_gif="x",
+        rex__prompt_dot_txt="rex runs",
+    )
+    assert clips(folder) == {
+        "videos/1.mp4": ("a dog runs", "text"),
+        "videos/2.mp4": ("videos", "folder"),
+        "frames/v1": ("he runs", "text"),
+        "frames/v2": ("she runs", "text"),
+        "rex/clip.gif": ("rex runs", "text"),
+    }
+    assert listing([str(folder)]).passed_over == Counter({".txt": 1})
+
+
+def test_names_of_clips_and_texts_may_differ_in_case(tmp_path: Path):
+    folder = write(tmp_path / "x", REX_dot_MP4="x", REX_dot_TXT="one", max_dot_mov="x")
+    write(folder, max_dot_TXT="two", moe_dot_mp4="x", moe_dot_mp4_dot_txt="three")
+    write(folder, meg_dot_mp4="x", meg_dot_caption="four", max_dot_mp4="x")
+    assert {name: text for name, (text, _) in clips(folder).items()} == {
+        "REX.MP4": "one",
+        "max.mov": "two",
+        "max.mp4": "two",
+        "moe.mp4": "three",
+        "meg.mp4": "four",
+    }
+    assert not listing([str(folder)]).passed_over
+    assert of(listing([str(folder / "REX.MP4")]), folder) == {"REX.MP4": ("one", "text")}
+
+
+def test_texts_of_many_clips_are_looked_up_only_where_there_are_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    asked, find = [], Tree.find
+    monkeypatch.setattr(Tree, "find", lambda tree, place: asked.append(place) or find(tree, place))
+    write(tmp_path, **{f"{number}_dot_mp4": "x" for number in range(100)})
+    assert len(listing([str(tmp_path)]).clips) == 100
+    assert len(asked) < 100 * 20, "in each folder they would be 120 a clip"

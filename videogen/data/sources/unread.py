@@ -1,0 +1,35 @@
+"""Kinds of files that may hold clips or captions and are not read, and what helps with them."""
+
+from collections import Counter
+
+WORKBOOKS = (".xlsx", ".ods")
+"""Suffixes of zips with the sheets of a spreadsheet as XML (ECMA-376, OpenDocument)."""
+PACKED = (".parquet", ".feather", ".arrow", ".numbers")
+"""Suffixes of tables whose letters are not in their bytes."""
+IN_BYTES = (".xls", ".pkl", ".pickle", ".db", ".sqlite", ".sqlite3")
+"""Suffixes of tables with names as they are among other bytes."""
+OTHER_TABLES = (
+    *(".yaml", ".yml", ".xml", ".toml", ".ini", ".json5"),
+    *(*WORKBOOKS, *PACKED, *IN_BYTES),
+)
+"""Suffixes of files that can be tables, and are not read."""
+_CURES = {
+    "save tables as CSV: {} is not read": (
+        ".xlsx .xls .ods .numbers .parquet .feather .arrow .yaml .yml .xml"
+    ),
+    "unpack archives, or pack a zip or a tar: {} is not read": ".gz .tgz .7z .rar",
+    "write captions into rex.txt beside rex.mp4: {} is not read": ".srt .vtt .ass .sbv",
+    "save pictures as PNG or JPEG: {} is not read": (
+        ".jxl .jp2 .ppm .pgm .tga .exr .hdr .psd .dng .cr2 .nef .arw .svg"
+    ),
+    "convert videos to mp4 (H.264): {} is not read": (
+        ".h264 .264 .hevc .265 .mjpeg .mjpg .ivf .rm .rmvb .braw .r3d .swf"
+    ),
+}
+NOT_READ = {kind: cure for cure, kinds in _CURES.items() for kind in kinds.split()}
+"""Advice on files of these suffixes."""
+
+
+def advice(passed_over: Counter[str]) -> list[str]:
+    """Return what helps with files of kinds that are not read."""
+    return [cure.format(kind) for kind, cure in NOT_READ.items() if passed_over[kind]]
