@@ -18,7 +18,6 @@ out of the table's folder, but not out of what is prepared.
 import math
 import os
 import re
-import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -35,6 +34,7 @@ from videogen.files.clock import Excerpt
 from videogen.files.limits import VideoLimits
 from videogen.files.pictures import is_sequence
 from videogen.files.reading import VIDEO
+from videogen.files.text import no_letter, visible
 from videogen.files.tree import File, Tree, folded, names_in, on_disk
 from videogen.words import words_of
 
@@ -45,14 +45,6 @@ CUT = re.compile(r"(?P<id>.+)_(?P<begin>\d+)_(?P<end>\d+)")
 
 MISSING = ("nan", "<na>", "null", "#n/a", "n/a")
 """Captions, in small letters, that stand for none in tables of programs."""
-CONTROL = "Cc", "Cf", "Cs", "Co", "Cn"
-"""Unicode categories of characters that are not text."""
-JOINERS = "\u200c\u200d"
-"""Characters of these categories that belong to words of some scripts."""
-OVERRIDES = "\u202d\u202e"
-"""Characters that turn a line round; other marks of a line's direction and form are left out."""
-PICTURES = range(0x1F000, 0x1FB00)
-"""Code points of emoji, also of those that are newer than Python's tables."""
 
 
 @dataclass(frozen=True)
@@ -78,26 +70,18 @@ def caption_of(text: str, limits: VideoLimits) -> str:
     """Return a caption with single spaces; raise `RejectedFile` if it is not a valid caption."""
     if len(text) > 2 * limits.caption_characters:
         raise RejectedFile("caption", f"{len(text)} characters, at most {_most(limits)}")
-    caption = " ".join(_visible(text).split())
+    caption = " ".join(visible(text).split())
     if not caption:
         raise RejectedFile("no-caption", "the caption is empty")
     if len(caption) > limits.caption_characters:
         raise RejectedFile("caption", f"{len(caption)} characters, at most {_most(limits)}")
     if any("\ud800" <= letter <= "\udfff" for letter in caption):
         raise RejectedFile("caption", "the caption is not UTF-8")
-    for letter in caption:
-        known = letter in JOINERS or ord(letter) in PICTURES
-        if unicodedata.category(letter) in CONTROL and not known:
-            raise RejectedFile("caption", f"the caption contains the character {ord(letter):#x}")
+    if (letter := no_letter(caption)) is not None:
+        raise RejectedFile("caption", f"the caption contains the character {letter:#x}")
     if not words_of(caption):
         raise RejectedFile("no-caption", f"the caption has no word: {caption[:40]!a}")
     return caption
-
-
-def _visible(text: str) -> str:
-    """Return a text without soft hyphens, marks of direction and the like."""
-    kept = JOINERS + OVERRIDES
-    return "".join(c for c in text if c in kept or unicodedata.category(c) != "Cf")
 
 
 def _most(limits: VideoLimits) -> str:
@@ -225,6 +209,7 @@ def _with_excerpt(
         begin, end = times
         tries += [(f"{stem}_{begin:06d}_{end:06d}", None), (f"{stem}_{begin}_{end}", None)]
     tries += [(name, excerpt), (f"v_{name}", excerpt)]  # ActivityNet's files are v_ID.mp4
+    tries += [(unquote(name), excerpt)] * (unquote(name) != name)
     if excerpt and excerpt[1] == math.inf and times:
         tries += [(f"{stem}_{times[0]:06d}", None)]  # VGGSound's are ID_000030.mp4
     if cut and not excerpt and int(cut["begin"]) < int(cut["end"]):

@@ -151,7 +151,8 @@ def _csv_rows(file: File, text: str, tree: Tree | None, is_clip: Callable[[Field
         spanned = lines[head + 1 + begin : head + 1 + reader.line_num]
         if len(spanned) > 1:
             _require_closed(names, separator, spanned, number, is_clip)
-        if _filled(values) and not all(map(_RULE.fullmatch, values)):
+        is_head = [_plain(name) for name in _filled(values)] == names  # of a joined file
+        if _filled(values) and not is_head and not all(map(_RULE.fullmatch, values)):
             yield number, _cells(names, values, separator)
 
 

@@ -2,10 +2,12 @@
 
 import codecs
 import re
+import unicodedata
 from pathlib import Path
 
-from core.data.sources import RejectedFile
+from core.data.sources import RejectedFile, unpacked
 from core.errors import UserError
+from videogen.files.limits import VideoLimits
 
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -16,6 +18,10 @@ MARKS = (
 )
 """Marks of order, and the codecs that read them."""
 
+DOCUMENTS = (b"{\\rtf", b"%PDF", b"PK\3\4", b"\xd0\xcf\x11\xe0")
+"""First bytes of RTF, of PDF, of documents in zips (.docx, .odt), and of older ones (.doc)."""
+AS_TEXT = "save it as plain text, in UTF-8"
+
 FOREIGN = 0.3
 """Share of letters beyond ASCII from which on a line is in no western script."""
 _NO_WORD = re.compile(
@@ -25,12 +31,30 @@ _NO_WORD = re.compile(
 )
 """A sign, such as the pound, between letters, a quotation mark that opens after one, or a capital
 after a small one: another alphabet, of MS-DOS or old Macs too, read as the western one."""
+CONTROL = "Cc", "Cf", "Cs", "Co", "Cn"
+"""Unicode categories of characters that are not text."""
+JOINERS = "\u200c\u200d"
+"""Characters of these categories that belong to words of some scripts."""
+OVERRIDES = "\u202d\u202e"
+"""Characters that turn a line round; other marks of a line's direction and form are left out."""
+PICTURES = range(0x1F000, 0x1FB00)
+"""Code points of emoji, also of those that are newer than Python's tables."""
+_MARK = re.compile("^\ufeff", re.MULTILINE)
 _LETTERS = re.compile(rb"[A-Za-z]")
 _BEYOND = re.compile(rb"[\x80-\xff]+")
 
 
 def decode(data: bytes) -> str:
-    """Return the text of a file without a mark of order; `RejectedFile` if it has none known."""
+    """Return the text of a file without marks of order; `RejectedFile` if its encoding is unknown.
+
+    Such a mark also begins each further file of those that were joined to one.
+    """
+    return _MARK.sub("", _decoded(data))
+
+
+def _decoded(data: bytes) -> str:
+    if data.startswith(DOCUMENTS):
+        raise RejectedFile("encoding", f"it is a document and no plain text: {AS_TEXT}")
     try:
         for mark, codec in MARKS:
             if data.startswith(mark):
@@ -43,17 +67,42 @@ def decode(data: bytes) -> str:
 
 
 def read_prompts(path: Path) -> list[str]:
-    """Read the captions of a text file, one in each line; `UserError` where there is none."""
+    """Read the captions of a text file, one in each line, which gzip may have packed.
+
+    `UserError` where there is none, and for a file that is no text.
+    """
     try:
-        lines = decode(path.read_bytes()).splitlines()
+        lines = decode(unpacked(path.read_bytes(), VideoLimits())).splitlines()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
     except RejectedFile as error:
         raise UserError(f"cannot read {path}: {error.detail}") from error
-    captions = [line.strip() for line in lines if line.strip()]
+    found = [(n, " ".join(visible(line).split())) for n, line in enumerate(lines, 1)]
+    captions = [(number, caption) for number, caption in found if caption]
     if not captions:
         raise UserError(f"{path} holds no caption: write one in each line")
-    return captions
+    for number, caption in captions:
+        if (letter := no_letter(caption)) is not None:
+            raise UserError(
+                f"{path} is no plain text: its line {number} contains the character "
+                f"{letter:#x}: {AS_TEXT}"
+            )
+    return [caption for _, caption in captions]
+
+
+def visible(text: str) -> str:
+    """Return a text without soft hyphens, marks of direction and the like."""
+    kept = JOINERS + OVERRIDES
+    return "".join(c for c in text if c in kept or unicodedata.category(c) != "Cf")
+
+
+def no_letter(text: str) -> int | None:
+    """Return the code point of the first character that is no part of a text; None without one."""
+    for letter in text:
+        known = letter in JOINERS or ord(letter) in PICTURES
+        if unicodedata.category(letter) in CONTROL and not known:
+            return ord(letter)
+    return None
 
 
 def _is_narrow(data: bytes) -> bool:

@@ -77,3 +77,11 @@ def test_any_sign_stands_between_an_id_and_its_caption(tmp_path: Path, sign: str
     write(tmp_path, a1B_dot_mp4="x", a2B_dot_mp4="x")
     write(tmp_path, x_dot_txt=f"a1B{sign}a dog\na2B{sign}two cats\n")
     assert read_rows(tmp_path) == [("a1B.mp4", "a dog", None), ("a2B.mp4", "two cats", None)]
+
+
+def test_joined_tables_are_one(tmp_path: Path):
+    """Each of them begins with a mark of order and the names of the columns."""
+    write(tmp_path, a_dot_mp4="x", b_dot_mp4="x")
+    tables = [f"\ufeffPath;Caption\r\n{name}.mp4;{name} runs\r\n" for name in "ab"]
+    (tmp_path / "x.csv").write_text("".join(tables))
+    assert read_rows(tmp_path) == [("a.mp4", "a runs", None), ("b.mp4", "b runs", None)]

@@ -1,5 +1,8 @@
 """Text of several encodings is read; what only looks like one is refused."""
 
+import gzip
+from pathlib import Path
+
 import pytest
 
 from core.data.sources import RejectedFile
@@ -63,3 +66,34 @@ def test_prompts_are_lines(tmp_path):
     for name in ("none.txt", "absent.txt"):
         with pytest.raises(UserError, match=name):
             read_prompts(tmp_path / name)
+
+
+def test_prompts_may_be_packed_and_joined_of_several_files(tmp_path: Path):
+    """A mark of order stands where a further file of Windows begins."""
+    text = "\ufeffa dog\r\n\ufeffa cat\tsleeps 🐶\r\n".encode()
+    for name, data in (("x.txt", text), ("x.txt.gz", gzip.compress(text))):
+        (tmp_path / name).write_bytes(data)
+        assert read_prompts(tmp_path / name) == ["a dog", "a cat sleeps 🐶"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"PK\x03\x04\x14\0\x06\0",
+        b"%PDF-1.7\n\x00\x93\x8c",
+        rb"{\rtf1\ansi a dog}",
+        b"\xd0\xcf\x11\xe0\xa1\xb1",
+        b"a\0dog",
+        gzip.compress(b"a dog\x01", mtime=0),
+    ],
+)
+def test_documents_are_no_captions(tmp_path: Path, data: bytes):
+    """Files of word processors, whose bytes would be captions of clips."""
+    (tmp_path / "x.txt").write_bytes(data)
+    with pytest.raises(UserError, match=r"x\.txt.* no plain text.*: save it as plain text"):
+        read_prompts(tmp_path / "x.txt")
+
+
+def test_a_mark_of_order_begins_each_of_joined_files():
+    for encoding in ("utf-8", "utf-16-le"):
+        assert decode("\ufeffa dog\n\ufeffa cat".encode(encoding)) == "a dog\na cat"

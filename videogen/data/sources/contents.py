@@ -41,11 +41,10 @@ def contents(table: File, limits: VideoLimits) -> str:
 
 
 def in_any_encoding(table: File, limits: VideoLimits) -> str:
-    """Return a text whose ASCII is right, empty if the file cannot be read."""
-    try:
-        return table.read(limits, limits.manifest_bytes).decode("latin-1")
-    except RejectedFile:
-        return ""
+    """Return a text, which gzip may have packed; its ASCII is right. Empty if it is not read."""
+    with suppress(RejectedFile, *UNREADABLE):
+        return _bytes(table, limits).decode("latin-1")
+    return ""
 
 
 def unescaped(text: str) -> str:
@@ -61,8 +60,14 @@ def _in_bytes(table: File, limits: VideoLimits) -> str:
 
 
 def _in_gzip(table: File, limits: VideoLimits) -> str:
+    return decode(_bytes(table, limits))
+
+
+def _bytes(table: File, limits: VideoLimits) -> bytes:
+    if table.suffix != GZIP_SUFFIX:
+        return table.read(limits, limits.manifest_bytes)
     with table.open(limits) as file, gzip.open(file) as unpacked:
-        return decode(unpacked.read(limits.manifest_bytes))
+        return unpacked.read(limits.manifest_bytes)
 
 
 def _in_workbook(table: File, limits: VideoLimits) -> str:

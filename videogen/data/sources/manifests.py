@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from core.data.preparation import SETTINGS_FILE, counted
-from core.data.sources import GZIP_SUFFIX, is_source, real_path
+from core.data.sources import GZIP_SUFFIX, is_source, real_path, stem_of_file
 from core.errors import UserError
 from videogen.data.cells import Faulty, NotUnderstood
 from videogen.data.manifest import Row, read_manifest
@@ -35,6 +35,10 @@ OWN_REPORT = "rejects.jsonl"
 """A file beside a prepared collection that names clips and is no table of captions."""
 OTHER_CAPTIONS = "choose other captions: --captions text, folder or name"
 """Words of the cure where a table cannot be used."""
+KINDS = (*TABLES, *TEXT_TABLES)
+"""Suffixes of files that are read as tables, if they are such."""
+PACKED = tuple({*KINDS, *TEXTS} - {""})
+"""Suffixes of files that gzip may have packed."""
 _NAMES_OF_LISTS = {Path(name).stem for name in CAPTION_LISTS}
 
 
@@ -57,7 +61,7 @@ class Manifests:
         for table in self._tables():
             if why := _unread(table):
                 self._require_no_tie(table, why)
-            elif table.suffix in (*TABLES, *TEXT_TABLES) or is_list(table.place):
+            elif table.suffix in KINDS or is_list(table.place):
                 self._read(table)
         if self.given is not None:
             self.rows = _of_clips(self.rows, self.given)
@@ -65,8 +69,8 @@ class Manifests:
     def require_paired(self) -> None:
         """Raise `UserError` for a list of captions that says of no clip which is its own."""
         for place, entry in self.clips.tree.entries.items():
-            is_table = entry.file.suffix in (*TABLES, *TEXT_TABLES)
-            if not (is_table and place.stem.lower() in _NAMES_OF_LISTS):
+            is_table = entry.file.suffix in KINDS or _is_packed(entry.file)
+            if not (is_table and stem_of_file(place).lower() in _NAMES_OF_LISTS):
                 continue
             below = [clip for clip in self.clips.places if place.parent in clip.parents]
             count = len(in_any_encoding(entry.file, self.limits).strip().splitlines())
@@ -163,8 +167,12 @@ def _unread(file: File) -> str:
     """Return why a file that can be a table is not read, empty if it is, or can be none."""
     if file.suffix in OTHER_TABLES:
         return f"save it as CSV: {file.suffix} is not read"
-    is_packed = file.suffix == GZIP_SUFFIX and is_source(file.place.name, TABLES)
-    return f"unpack it: {GZIP_SUFFIX} is not read" * is_packed
+    return f"unpack it: {GZIP_SUFFIX} is not read" * _is_packed(file)
+
+
+def _is_packed(file: File) -> bool:
+    """Return whether gzip has packed a table or a text: clips.csv.gz."""
+    return file.suffix == GZIP_SUFFIX and is_source(file.place.name, PACKED)
 
 
 def _of_clips(tables: Mapping[Path, list[Row]], clips: Collection[Path]) -> dict[Path, list[Row]]:

@@ -9,8 +9,10 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
+from core.data.sources import GZIP_SUFFIX
 from videogen.data.cells import NotUnderstood
 from videogen.data.sources.contents import contents, in_any_encoding, unescaped
+from videogen.data.sources.texts import TEXTS
 from videogen.data.sources.unread import IN_BYTES
 from videogen.files.limits import VideoLimits
 from videogen.files.reading import VIDEO
@@ -105,11 +107,13 @@ class _Mentions:
         return self._without_suffixes if len(self._without_suffixes) >= fewest else set()
 
     def _namesake(self) -> set[str]:
-        """Return the clip of a table's own place, such as rex.mp4 of rex.csv with captions."""
-        if not _SAYS_CAPTION.search(self.text):
+        """Return the clip of a table's own place: of rex.csv with captions, or of rex.txt.gz."""
+        own = self.table.place
+        own = own.with_suffix("") if self.table.suffix == GZIP_SUFFIX else own
+        if own.suffix.lower() not in TEXTS and not _SAYS_CAPTION.search(self.text):
             return set()
-        own = self.table.place.with_suffix("")
-        return {clip.name for clip in self.places if clip.with_suffix("") == own}
+        stem = own.with_suffix("")
+        return {clip.name for clip in self.places if stem in (clip, clip.with_suffix(""))}
 
 
 def _is_whole(name: str, text: str) -> bool:

@@ -1,5 +1,6 @@
 """Manifests name clips of their folders and of others; other tables and texts are none."""
 
+import gzip
 import time
 from collections import Counter
 from pathlib import Path
@@ -216,13 +217,15 @@ def test_a_collection_beside_its_clips_holds_no_table(tmp_path: Path):
         ("captions.json", '["one", "two"]'),
         ("prompts.txt", "one\n"),
         ("Prompts.TXT", "one\ntwo\nthree\n"),
+        ("prompts.txt.gz", "one\ntwo\n"),
     ],
 )
 def test_a_list_of_captions_in_any_file_and_of_any_length_stops(
     tmp_path: Path, name: str, text: str
 ):
     write(tmp_path, a_dot_mp4="x", b_dot_mp4="x")
-    (tmp_path / name).write_text(text)
+    data = text.encode()
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
     with pytest.raises(UserError, match=r"has \d lines? for 2 clips, but nothing says which is"):
         listing([str(tmp_path)])
     write(tmp_path, captions__a_dot_txt="mine", captions__b_dot_txt="mine")
@@ -239,3 +242,18 @@ def test_a_table_and_a_link_to_it_are_one(tmp_path: Path):
     write(tmp_path, d__a_dot_mp4="x", x_dot_csv="path,caption\na.mp4,one\n")
     (tmp_path / "d" / "x.csv").symlink_to("../x.csv")
     assert [clip.caption for clip in listing([str(tmp_path)]).clips] == ["one"]
+
+
+def test_names_may_be_written_as_in_addresses(tmp_path: Path):
+    """A file that is so called on disk goes first."""
+    write(tmp_path, **{"my dog_dot_mp4": "x", "my cat_dot_mp4": "x", "my%20cat_dot_mp4": "x"})
+    write(tmp_path, d__café_dot_mp4="x")
+    rows = "my%20dog.mp4,a dog\nmy%20cat.mp4,a cat\nd/caf%C3%A9.mp4,a bar\n%2e%2e/x.mp4,no\n"
+    write(tmp_path, x_dot_csv=f"path,caption\n{rows}")
+    assert clips(tmp_path) == {
+        "my dog.mp4": ("a dog", "manifest"),
+        "my%20cat.mp4": ("a cat", "manifest"),
+        "d/café.mp4": ("a bar", "manifest"),
+        "x.csv, row 5": ("no-file", None),
+        "my cat.mp4": ("no-caption", None),
+    }

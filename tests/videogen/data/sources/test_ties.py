@@ -106,8 +106,11 @@ def test_a_table_is_tied_to_its_clips_however_it_writes_their_names(
 @pytest.mark.parametrize(
     ("name", "data"),
     [
-        ("x.csv.gz", gzip.compress(b"path,caption\na.mp4,a dog\n")),
-        ("x.jsonl.GZ", gzip.compress(b'{"path": "a.mp4", "caption": "a dog"}\n')),
+        ("x.csv.gz", gzip.compress(b"path,caption\na.mp4,a dog\n", mtime=0)),
+        ("x.txt.gz", gzip.compress(b"a.mp4|a dog\n", mtime=0)),
+        ("a.txt.gz", gzip.compress(b"a dog", mtime=0)),
+        ("a.mp4.caption.gz", gzip.compress(b"a dog", mtime=0)),
+        ("x.jsonl.GZ", gzip.compress(b'{"path": "a.mp4", "caption": "a dog"}\n', mtime=0)),
         ("x.xls", b"\xd0\xcf\x11\xe0" + "a.mp4 a dog".encode("utf-16-le")),
         ("x.db", b"SQLite format 3\0\0\x17\x15aa.mp4a dog"),
         ("x.pkl", b"\x80\x04}\x8c\x05a.mp4\x8c\x05a dog."),
