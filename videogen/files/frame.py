@@ -28,8 +28,15 @@ BT709, UNKNOWN, BT601 = 1, 2, 6
 """Codes of the matrices of high definition, of none, and of standard definition (ITU-T H.273)."""
 HIGH_DEFINITION = 720
 """Least height of a film of which players assume the matrix of high definition."""
-EXIF = 31
-"""Code of the properties of a photograph (FFmpeg's AV_FRAME_DATA_EXIF), which PyAV lacks."""
+EXIF, PROFILE = 31, 15
+"""Codes of the properties of a photograph and of its colours (FFmpeg's AV_FRAME_DATA_EXIF and
+AV_FRAME_DATA_ICC_PROFILE). PyAV lacks the first; the second has a name in PNG, which it frees
+twice."""
+OF_PNG = (
+    *("rgb24", "rgba", "pal8", "gray", "ya8", "monob"),
+    *("rgb48be", "rgba64be", "gray16be", "ya16be"),
+)
+"""Formats to which PNG is decoded."""
 
 Frame = UInt8[np.ndarray, "height width 3"]
 SquareFrame = UInt8[np.ndarray, "size size 3"]
@@ -229,7 +236,9 @@ def display_matrix(frame: Any) -> Int[np.ndarray, "2 2"]:
 
 
 def _side_data(frame: Any) -> Any:
-    """Return what comes with a frame; without the EXIF of a photograph, which PyAV cannot read."""
+    """Return what comes with a frame, but for what PyAV cannot read: EXIF, and profiles of PNG."""
+    if frame.format.name in OF_PNG:
+        frame = _filtered(frame, "sidedata", f"mode=delete:type={PROFILE}")
     try:
         return frame.side_data
     except ValueError:

@@ -1,14 +1,17 @@
 """Numbered pictures are frames in the order of their numbers; members of archives are read."""
 
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import REPOSITORY
 from films import corners, display, greys
 from matplotlib.image import imsave
-from PIL import Image
+from PIL import Image, ImageCms
 
 from core.data.sources import RejectedFile
 from videogen.data.sources.listing import listing
@@ -78,6 +81,24 @@ def test_a_photograph_is_shown_upright(tmp_path: Path, orientation: int, turned:
     red, green, blue, white = (shown[y, x] for y in (8, 24) for x in (8, 24))
     assert red[0] > 240 > 20 > max(red[1:]) and white.min() > 240
     assert green[1] > 240 > 20 > green[0] and blue[2] > 240 > 20 > blue[0]
+
+
+@pytest.mark.parametrize("name", ["x.png", "x.apng", "x.jpg"])
+def test_a_profile_of_colours_does_no_harm(tmp_path: Path, name: str):
+    """Pictures of many programs have one; that of a PNG ended the process."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    kind = {"x.apng": "png"}.get(name)
+    Image.new("RGB", (64, 64), (200, 80, 60)).save(tmp_path / name, kind, icc_profile=profile)
+    code = (
+        "import gc, sys; from pathlib import Path\n"
+        "from videogen.files.frame import View; from videogen.files.reading import read_frames\n"
+        "for _ in range(3): frames = read_frames(Path(sys.argv[1]), View(size=8)); gc.collect()\n"
+        "print(*frames[0, 4, 4])"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / name)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert np.abs(np.array(done.stdout.split(), int) - (200, 80, 60)).max() < 4
 
 
 def test_a_transparent_colour_of_a_palette_shows_the_background(tmp_path: Path):
