@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 import av
 import numpy as np
 from av.filter import Graph
-from av.video.reformatter import Interpolation, VideoReformatter
-from jaxtyping import Int, UInt8
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
+from jaxtyping import Int, UInt8, UInt16
 from pydantic import AfterValidator, Field
 
 from core.config import Strict
@@ -24,6 +24,8 @@ STEEPEST = 4
 """Least ratio of the larger entries of a display matrix to the others, which count as 0."""
 LARGEST_16_BIT = 255 << 8
 """Value of white in 16 bits of a colour, as swscale converts it."""
+BLACK, WHITE = 16, 235
+"""Levels of black and white in the limited range of 8 bits (ITU-R BT.601)."""
 BT709, UNKNOWN, BT601 = 1, 2, 6
 """Codes of the matrices of high definition, of none, and of standard definition (ITU-T H.273)."""
 HIGH_DEFINITION = 720
@@ -182,7 +184,8 @@ class Converter:
         scaled = self.reformatter.reformat(
             frame, width, height, form, interpolation=Interpolation.AREA, threads=1
         )
-        return scaled.to_ndarray()
+        pixels = scaled.to_ndarray()
+        return widened(pixels) if is_limited_grey(frame) else pixels
 
     def _size(self, frame: Any) -> tuple[int, int]:
         """Return the height and width of the frame before it is turned and cropped."""
@@ -210,6 +213,19 @@ class Converter:
         height, width = frame.shape[:2]
         square[-top : height - top, -left : width - left] = frame
         return square
+
+
+def is_limited_grey(frame: Any) -> bool:
+    """Return whether a frame without colours is of limited range, which swscale takes as full."""
+    is_grey = len(frame.format.components) == 1 and not frame.format.has_palette
+    return is_grey and frame.color_range == ColorRange.MPEG
+
+
+def widened(pixels: Frame | UInt16[np.ndarray, "height width 3"]) -> Any:
+    """Return pixels of limited range in the full one, in the same 8 or 16 bits."""
+    level = 256 ** (pixels.itemsize - 1)
+    wide = (pixels.astype(np.float32) - BLACK * level) * (255 / (WHITE - BLACK))
+    return wide.clip(0, 255 * level).round().astype(pixels.dtype)
 
 
 def display_matrix(frame: Any) -> Int[np.ndarray, "2 2"]:

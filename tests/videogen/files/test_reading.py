@@ -238,6 +238,33 @@ def test_a_film_that_states_no_matrix_is_seen_as_players_show_it(
 
 
 @pytest.mark.parametrize(
+    ("form", "level", "stated", "seen"),
+    [
+        ("gray", 235, 0, 235),
+        ("gray", 235, 1, 255),
+        ("gray", 16, 1, 0),
+        ("gray", 235, 2, 235),
+        ("gray10le", 940, 1, 255),
+        ("gray10le", 64, 1, 0),
+    ],
+)
+def test_films_without_colours_are_as_bright_as_others(
+    tmp_path: Path, form: str, level: int, stated: int, seen: float
+):
+    """Films of heat and of microscopes. A range: 0 none, 1 limited, which HEVC's is, 2 full."""
+    kind = np.uint8 if form == "gray" else np.uint16
+    frame = av.VideoFrame.from_ndarray(np.full((64, 64), level, kind), format=form)
+    with av.open(str(tmp_path / "x.mkv"), "w") as file:
+        track: Any = file.add_stream("ffv1", rate=8)
+        track.height = track.width = 64
+        track.pix_fmt, track.codec_context.color_range = form, stated
+        frame.color_range, frame.pts = stated, 0
+        file.mux(track.encode(frame))
+        file.mux(track.encode(None))
+    assert abs(read_frames(tmp_path / "x.mkv", View(size=8)).mean() - seen) < 2
+
+
+@pytest.mark.parametrize(
     ("codec", "options"),
     [("libx264", {"bf": "3", "crf": "1"}), ("mpeg4", {"bf": "2", "qscale": "1"})],
 )
