@@ -1,27 +1,30 @@
 """The command `pianoreel`. Each command imports what it needs inside itself: --help is quick."""
 
-import signal
 import sys
 from collections.abc import Iterator
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-from typer.core import TyperGroup
+try:  # what follows needs a moment, in which Ctrl-C ends quietly, too
+    import typer
+    from typer.core import TyperGroup
 
-from core.app.commands.command import OptionCommand
-from core.app.commands.failures import ErrorGroup, Terminated
-from core.app.commands.options import MAKE, Device, Json, Seed
-from core.app.commands.printing import print_json, print_paths
-from core.app.progress import ticking
-from core.errors import ConfigError, UserError
-from core.files import temporary_folder
-from core.ring.commands import ring
-from musegen.commands.group import music
-from musegen.voice.commands import voice
-from videogen.commands.group import video_group
-from videogen.commands.options import Enlarger, Resize, Scale
+    from core.app.commands.command import OptionCommand
+    from core.app.commands.failures import ErrorGroup
+    from core.app.commands.options import MAKE, Device, Json, Seed
+    from core.app.commands.printing import print_json, print_paths
+    from core.app.commands.signals import end_by_signals
+    from core.app.progress import ticking
+    from core.errors import ConfigError, UserError
+    from core.files import temporary_folder
+    from core.ring.commands import ring
+    from musegen.commands.group import music
+    from musegen.voice.commands import voice
+    from videogen.commands.group import video_group
+    from videogen.commands.options import Enlarger, Resize, Scale
+except KeyboardInterrupt:
+    raise SystemExit(130) from None
 
 if TYPE_CHECKING:
     from core.app.domain import Domain
@@ -68,9 +71,7 @@ app.add_typer(ring, name="ring", rich_help_panel=DOMAINS)
 
 def main() -> None:
     """The entry point of the command."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
-            signal.signal(number, Terminated.by)
+    end_by_signals()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # not every name of a file is UTF-8
     app()

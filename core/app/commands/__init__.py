@@ -1,6 +1,7 @@
 """The commands that every domain has, and what all commands share.
 
 failures   exit codes, and the sentence of a failure
+signals    the end by a stop signal
 command    help, and arguments that are wrong
 options    the options of several commands
 domain     a domain's part of its commands

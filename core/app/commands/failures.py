@@ -9,12 +9,13 @@ import logging
 import os
 import sys
 import time
-from typing import Any, NoReturn
+from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
 from core.app.commands.command import WideHelp
+from core.app.commands.signals import Terminated
 from core.errors import ConfigError, Resumable, Stopped, UserError
 from core.files import is_full
 from core.launch import is_first
@@ -25,15 +26,6 @@ that ends."""
 GOES_ON = "files that were written are whole, and the same command goes on"
 NO_MAPPING = "failed to map segment"
 """Words of the system's loader where a library finds no memory."""
-
-
-class Terminated(SystemExit):
-    """The end by a signal, with the exit code 128 + its number."""
-
-    @classmethod
-    def by(cls, number: int, at: Any) -> NoReturn:
-        """Handle a signal."""
-        raise cls(128 + number)
 
 
 class _ToStderr(logging.Handler):

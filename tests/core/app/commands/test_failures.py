@@ -1,6 +1,5 @@
-"""Failures of commands: exit codes and sentences, signals."""
+"""Failures of commands: exit codes and sentences."""
 
-import signal
 import sys
 
 import pytest
@@ -8,8 +7,8 @@ import torch
 import typer
 from typer.testing import CliRunner, Result
 
-import cli
-from core.app.commands.failures import GOES_ON, ErrorGroup, Terminated
+from core.app.commands.failures import GOES_ON, ErrorGroup
+from core.app.commands.signals import Terminated
 from core.errors import ConfigError, Resumable, UserError
 
 
@@ -98,20 +97,3 @@ def test_wrong_usage_is_the_parsers_matter():
     result = failing(typer.BadParameter("three is no colour"))
     assert result.exit_code == 2
     assert "three is no colour" in result.stderr and "error: three" not in result.stderr
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_signal_ends_the_command_as_an_error_does(number: int, code: int, monkeypatch):
-    """Files that are not finished are removed; where nohup has a signal ignored, it goes on."""
-    monkeypatch.setattr(cli, "app", lambda: signal.raise_signal(number))
-    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        signal.signal(number, signal.SIG_DFL)
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        assert left.value.code == code
-        signal.signal(number, signal.SIG_IGN)
-        cli.main()
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)

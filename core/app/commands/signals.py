@@ -1,0 +1,83 @@
+"""Stop signals: each ends a command as an error does, so that what is unfinished is removed.
+
+They wait for the end of an import: what is raised within one, libraries in other languages turn
+into errors of their own, or the process never ends.
+"""
+
+import math
+import os
+import signal
+import time
+from types import FrameType
+from typing import Any
+
+from core.training.interruption import SIGNALS, TOGETHER_SECONDS
+
+LOOK_SECONDS = 0.05
+"""Time from one look whether an import has ended to the next."""
+
+IMPORTS = "<frozen importlib._bootstrap>"
+"""The file that frames of an import name."""
+
+
+class Terminated(SystemExit):
+    """The end by a signal, with the exit code 128 + its number."""
+
+
+class Ending:
+    """A handler of signals: Ctrl-C raises `KeyboardInterrupt`, others `Terminated`.
+
+    Signals within `TOGETHER_SECONDS` of the first are the same stop. A later one does not wait
+    for an import: it exits at once.
+    """
+
+    def __init__(self) -> None:
+        self._since = math.inf
+        self._has_ended = False
+
+    def __call__(self, number: int, at: FrameType | None) -> None:
+        """Raise the end of the command, now or when nothing is imported any more."""
+        now = time.monotonic()
+        is_first, is_later = self._since == math.inf, now - self._since >= TOGETHER_SECONDS
+        if is_first:
+            self._since = now
+        if _imports(at):
+            if is_later:
+                os._exit(128 + number)
+            self._wait(number)
+        elif is_later or not self._has_ended:
+            self._has_ended = True
+            if number == signal.SIGINT:
+                raise KeyboardInterrupt
+            raise Terminated(128 + number)
+
+    def _wait(self, number: int) -> None:
+        """Give the signal once more when an import has ended."""
+
+        def look(alarm: int, at: FrameType | None) -> None:
+            if _imports(at):
+                signal.setitimer(signal.ITIMER_REAL, LOOK_SECONDS)
+            else:
+                signal.raise_signal(number)
+
+        signal.signal(signal.SIGALRM, look)
+        signal.setitimer(signal.ITIMER_REAL, LOOK_SECONDS)
+
+
+def end_by_signals() -> None:
+    """Have stop signals end this process by `Ending`; those that are ignored stay so, as under
+    nohup."""
+    ending = Ending()
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, ending)
+
+
+def _imports(at: FrameType | None) -> bool:
+    """Return whether a frame is one of an import, or is called by one."""
+    frame: Any = at
+    while frame is not None:
+        if frame.f_code.co_filename == IMPORTS:
+            return True
+        frame = frame.f_back
+    return False

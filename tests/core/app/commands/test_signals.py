@@ -1,0 +1,86 @@
+"""The end of a command by a stop signal."""
+
+import importlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY
+
+import cli
+from core.app.commands.signals import LOOK_SECONDS, Ending, Terminated, end_by_signals
+from core.training.interruption import SIGNALS
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """Restores the handlers of signals."""
+    before = {one: signal.getsignal(one) for one in (*SIGNALS, signal.SIGALRM)}
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    for one, handler in before.items():
+        signal.signal(one, handler)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_ends_the_command_as_an_error_does(number: int, code: int, monkeypatch):
+    """Files that are not finished are removed; where nohup has a signal ignored, it goes on."""
+    monkeypatch.setattr(cli, "app", lambda: signal.raise_signal(number))
+    signal.signal(number, signal.SIG_DFL)
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert left.value.code == code
+    signal.signal(number, signal.SIG_IGN)
+    cli.main()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_for_the_end_of_an_import(number: int, tmp_path: Path, monkeypatch):
+    """What is raised within one ends as an error of a library, or never."""
+    (tmp_path / "stopped_module.py").write_text(
+        f"import signal, time\nsignal.raise_signal({number})\ntime.sleep({3 * LOOK_SECONDS})\n"
+        "IS_WHOLE = True\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    signal.signal(number, signal.SIG_DFL)
+    end_by_signals()
+    kind = KeyboardInterrupt if number == signal.SIGINT else Terminated
+    with pytest.raises(kind):
+        assert importlib.import_module("stopped_module").IS_WHOLE
+        time.sleep(60)
+    del sys.modules["stopped_module"]
+
+
+def test_two_signals_at_once_are_one_stop_and_a_later_one_is_another(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    ending = Ending()
+    with pytest.raises(KeyboardInterrupt):
+        ending(signal.SIGINT, None)
+    now[0] += 0.5
+    ending(signal.SIGTERM, None)
+    now[0] += 1
+    with pytest.raises(Terminated):
+        ending(signal.SIGTERM, None)
+
+
+def test_ctrl_c_while_the_command_itself_is_loaded_prints_nothing():
+    program = """if True:
+        import sys
+
+        class Finder:
+            def find_spec(self, name, *_):
+                if name == "musegen.commands.group":
+                    raise KeyboardInterrupt
+
+        sys.meta_path.insert(0, Finder())
+        import cli
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, b"", b"")
