@@ -254,7 +254,7 @@ class ConvolutionalCaptionEncoder(CaptionEncoder):
 
 def _alone(c: Condition) -> Levels:
     """Return the levels of a reader without an earlier one."""
-    return c.new_zeros(len(c), 0), c
+    return c.new_zeros(c.shape[0], 0), c  # len is a constant of an exported graph
 
 
 def _said(words: Words, lengths: Int[Tensor, " batch"]) -> Bool[Tensor, "batch word 1"]:

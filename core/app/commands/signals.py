@@ -1,12 +1,14 @@
 """Stop signals: each ends a command as an error does, so that what is unfinished is removed.
 
 They wait for the end of an import: what is raised within one, libraries in other languages turn
-into errors of their own, or the process never ends.
+into errors of their own, or the process never ends. And while a temporary folder is created or
+removed, since nothing would remove it later.
 """
 
 import math
 import os
 import signal
+import tempfile
 import time
 from types import FrameType
 from typing import Any
@@ -14,10 +16,10 @@ from typing import Any
 from core.training.interruption import SIGNALS, TOGETHER_SECONDS
 
 LOOK_SECONDS = 0.05
-"""Time from one look whether an import has ended to the next."""
+"""Time from one look whether the command can be ended to the next."""
 
-IMPORTS = "<frozen importlib._bootstrap>"
-"""The file that frames of an import name."""
+UNBROKEN = frozenset(("<frozen importlib._bootstrap>", tempfile.__file__))
+"""Files of whose functions none is ended by a signal."""
 
 
 class Terminated(SystemExit):
@@ -27,8 +29,8 @@ class Terminated(SystemExit):
 class Ending:
     """A handler of signals: Ctrl-C raises `KeyboardInterrupt`, others `Terminated`.
 
-    Signals within `TOGETHER_SECONDS` of the first are the same stop. A later one does not wait
-    for an import: it exits at once.
+    Signals within `TOGETHER_SECONDS` of the first are the same stop. A later one does not wait:
+    it exits at once.
     """
 
     def __init__(self) -> None:
@@ -36,12 +38,12 @@ class Ending:
         self._has_ended = False
 
     def __call__(self, number: int, at: FrameType | None) -> None:
-        """Raise the end of the command, now or when nothing is imported any more."""
+        """Raise the end of the command, now or when what may not be broken off has ended."""
         now = time.monotonic()
         is_first, is_later = self._since == math.inf, now - self._since >= TOGETHER_SECONDS
         if is_first:
             self._since = now
-        if _imports(at):
+        if _is_unbroken(at):
             if is_later:
                 os._exit(128 + number)
             self._wait(number)
@@ -52,10 +54,10 @@ class Ending:
             raise Terminated(128 + number)
 
     def _wait(self, number: int) -> None:
-        """Give the signal once more when an import has ended."""
+        """Give the signal once more when that has ended."""
 
         def look(alarm: int, at: FrameType | None) -> None:
-            if _imports(at):
+            if _is_unbroken(at):
                 signal.setitimer(signal.ITIMER_REAL, LOOK_SECONDS)
             else:
                 signal.raise_signal(number)
@@ -73,11 +75,11 @@ def end_by_signals() -> None:
             signal.signal(number, ending)
 
 
-def _imports(at: FrameType | None) -> bool:
-    """Return whether a frame is one of an import, or is called by one."""
+def _is_unbroken(at: FrameType | None) -> bool:
+    """Return whether a frame is of a function in `UNBROKEN`, or is called by one."""
     frame: Any = at
     while frame is not None:
-        if frame.f_code.co_filename == IMPORTS:
+        if frame.f_code.co_filename in UNBROKEN:
             return True
         frame = frame.f_back
     return False

@@ -1,9 +1,11 @@
 """The end of a command by a stop signal."""
 
 import importlib
+import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from conftest import REPOSITORY
 
 import cli
 from core.app.commands.signals import LOOK_SECONDS, Ending, Terminated, end_by_signals
+from core.files import temporary_folder
 from core.training.interruption import SIGNALS
 
 
@@ -53,6 +56,22 @@ def test_a_signal_waits_for_the_end_of_an_import(number: int, tmp_path: Path, mo
         assert importlib.import_module("stopped_module").IS_WHOLE
         time.sleep(60)
     del sys.modules["stopped_module"]
+
+
+def test_a_signal_leaves_no_temporary_folder_that_is_just_created(tmp_path: Path, monkeypatch):
+    create = os.mkdir
+
+    def stopped(*arguments: object) -> None:
+        create(*arguments)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    end_by_signals()
+    with pytest.raises(KeyboardInterrupt), monkeypatch.context() as patch:
+        patch.setattr(os, "mkdir", stopped)
+        with temporary_folder():
+            time.sleep(60)
+    assert not list(tmp_path.iterdir())
 
 
 def test_two_signals_at_once_are_one_stop_and_a_later_one_is_another(monkeypatch):
