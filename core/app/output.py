@@ -1,6 +1,6 @@
 """The place where the items that a command generates are written, and their kinds of files."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -39,6 +39,17 @@ class Output:
         self.require_same(path, content)
         write_whole(path, content)
         return path
+
+    def write_all(self, files: Mapping[Path, bytes]) -> Iterator[Path]:
+        """Write files that belong together, by their paths; yield each path once written.
+
+        `UserError` before the first is written where one of them is there and is to stay.
+        """
+        for path, content in files.items():
+            self.require_same(path, content)
+        self.create()
+        for path, content in files.items():
+            yield self.write(path, content)
 
     def require_same(self, path: Path, content: bytes) -> None:
         """Raise `UserError` for a file that holds anything else, and cannot be overwritten."""

@@ -66,8 +66,8 @@ def write_song(roll: Roll, to: SongOutput) -> Iterator[Path]:
     )
     song = _Song(replace(roll, tracks=tracks, layers=layers), to.orchestra)
     stem = to.folder / as_file_name(roll.name)
-    for kind in to.formats:
-        yield to.write(stem.with_name(f"{stem.name}.{kind}"), song.file(kind))
+    files = {stem.with_name(f"{stem.name}.{kind}"): song.file(kind) for kind in to.formats}
+    yield from to.write_all(files)
     if to.stems:
         folder = to.folder / f"{stem.name}-stems"
         folder.mkdir(exist_ok=True)

@@ -131,11 +131,13 @@ def write_sfz(instrument: Instrument, to: Output) -> Iterator[Path]:
     """Write NAME.sfz and a .wav for each region; yield each path once written."""
     name = instrument.name or "voice"
     lines = [f"// {name}, made with pianoreel", "<global>", "pitch_keytrack=100", ""]
+    files = {}
     for region in instrument.regions:
         sample = f"{name}-{region.root:g}-{region.velocities.last}.wav"
-        yield to.write(to.folder / sample, wav(region.samples[None], region.sample_rate_hz))
+        files[to.folder / sample] = wav(region.samples[None], region.sample_rate_hz)
         lines.append(" ".join(_line(region, sample)))
-    yield to.write(to.folder / f"{name}.sfz", ("\n".join(lines) + "\n").encode())
+    files[to.folder / f"{name}.sfz"] = ("\n".join(lines) + "\n").encode()
+    yield from to.write_all(files)
 
 
 def _line(region: Region, sample: str) -> Iterator[str]:

@@ -165,11 +165,7 @@ class VoiceCommands(DomainCommands):
             to.folder / f"{name_of(model.name, seed, *_drawn(pitches, count, one_timbre))}.png"
         )
         files[picture] = to.drawn(picture, partial(self.domain().show, model, sounds, names))
-        for path, content in files.items():
-            to.require_same(path, content)
-        to.create()
-        for path, content in files.items():
-            yield to.write(path, content)
+        yield from to.write_all(files)
 
 
 def _numbers(text: str) -> list[int]:

@@ -74,8 +74,9 @@ class Reel:
         """Write the film, with the sound faded out at its end, and a picture of the scenes."""
         film = np.concatenate(list(scenes))
         faded = cut_sound(sound, len(film) / self.frames_per_second)
-        yield from write_clip(film, label, to, self.frames_per_second, faded)
         stream = BytesIO()
         shown = [to.enlargement.fine(evenly_spaced(scene, COLUMNS)) for scene in scenes]
         draw_rows(list(zip(self.captions, shown, strict=True)), stream)
-        yield to.write(to.path(label, ".png"), stream.getvalue())
+        to.require_same(picture := to.path(label, ".png"), stream.getvalue())
+        yield from write_clip(film, label, to, self.frames_per_second, faded)
+        yield to.write(picture, stream.getvalue())

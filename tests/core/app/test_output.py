@@ -22,6 +22,16 @@ def test_an_item_is_not_written_over_another(tmp_path: Path):
     assert path.read_bytes() == b"second"
 
 
+def test_of_files_that_belong_together_none_is_written_beside_another_item(tmp_path: Path):
+    (tmp_path / "b.txt").write_bytes(b"mine")
+    files = {tmp_path / "a.txt": b"first", tmp_path / "b.txt": b"second"}
+    with pytest.raises(UserError, match=r"b\.txt is there and holds another item"):
+        list(Output(tmp_path).write_all(files))
+    assert [path.name for path in tmp_path.iterdir()] == ["b.txt"]
+    assert list(Output(tmp_path, overwrite=True).write_all(files)) == [*files]
+    assert (tmp_path / "b.txt").read_bytes() == b"second"
+
+
 def test_a_full_disk_leaves_no_half_of_a_file(tmp_path: Path):
     """The kernel refuses the byte after the hundredth: the one before stays, nothing beside it."""
     output = Output(tmp_path, overwrite=True)

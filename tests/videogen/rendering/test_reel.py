@@ -55,6 +55,14 @@ def test_scenes_are_cut_on_the_bars_of_the_music(film: Path):
     assert cuts / 24 == pytest.approx([2.4, 4.8], abs=1 / 24)
 
 
+def test_no_film_is_written_beside_the_picture_of_another(tmp_path: Path):
+    (tmp_path / "film.png").write_bytes(b"another")
+    options = ("--tempo-bpm", 100, "--bars-per-clip", 1, "--device", "cpu")
+    code, _, complaint = run("reel", CAPTIONS[0], *options, "--to", tmp_path / "film.mp4")
+    assert (code, complaint.split(":")[0]) == (1, "error")
+    assert [path.name for path in tmp_path.iterdir()] == ["film.png"]
+
+
 def test_the_picture_shows_scenes_as_the_film_does(film: Path):
     """A pixel of 32 in a frame of 128 would be a square of 4, as all edges would lie."""
     first = imread(film.with_suffix(".png"))[40:150, 6:130]
