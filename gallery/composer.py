@@ -8,14 +8,13 @@ import base64
 import gzip
 import html
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from core.errors import UserError
-from core.files import create_folder, write_text
+from core.files import create_folder, write_text, write_whole
 
 FOLDER, SECTION = "composer", '<section class="composer">'
 """The folder beside the page, and the element of the page that uses it."""
@@ -41,7 +40,7 @@ class Composer:
         """Write the folder `composer` of a page; `UserError` where the runtime is not whole."""
         dist, folder = runtime_files(self.runtime), to / FOLDER
         create_folder(folder)
-        shutil.copyfile(dist / RUNTIME, folder / RUNTIME)
+        write_whole(folder / RUNTIME, (dist / RUNTIME).read_bytes())
         parts = {"loader": (dist / LOADER).read_bytes(), "wasm": (dist / WASM).read_bytes()}
         for name, content in {**parts, "model": self.graph}.items():
             packed = base64.b64encode(gzip.compress(content, mtime=0)).decode()

@@ -9,12 +9,14 @@ import io
 import json
 import os
 import re
+import resource
 from pathlib import Path
 
 import numpy as np
 import pretty_midi
 import pytest
 import torch
+from faults import in_a_child
 from untrained import untrained
 
 from core.errors import UserError
@@ -50,6 +52,17 @@ def test_a_composer_s_parts_are_text_that_unpacks_to_the_files(runtime, tmp_path
     assert "<p>&lt;mine&gt; composes" in composer.html
     (data,) = re.findall(r'<script type="application/json">(.+?)</script>', composer.html)
     assert json.loads(data) == composer.facts
+
+
+def test_a_full_disk_leaves_no_half_of_the_runtime(runtime, tmp_path):
+    """The kernel refuses the byte after the tenth."""
+
+    def write() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+        Composer(b"", {}, runtime).write(tmp_path / "page")
+
+    assert in_a_child(write) == 3
+    assert not list((tmp_path / "page" / "composer").iterdir())
 
 
 def test_a_folder_without_onnxruntime_web_says_how_to_get_it(runtime, tmp_path):
