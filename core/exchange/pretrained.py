@@ -87,13 +87,35 @@ def save(
     size: int,
     module: str,
 ) -> Path:
-    """Write the folder; `facts` are those of a model, `module` is where its class is."""
+    """Write the folder; `facts` are those of a model, `module` is where its class is.
+
+    An earlier model is replaced; `UserError` for a folder that holds other files, as a run's does.
+    Hidden ones, as of git, do not count.
+    """
+    _require_own(folder)
     settings = {key: json.loads(facts[key]) for key in ("model", "spec")}
     config = {"library_name": "pianoreel", **facts, **settings}
     write_weights(networks, {}, folder / WEIGHTS)
     write_text(folder / CONFIG, json.dumps(config, indent=1) + "\n")
     write_text(folder / CARD, _card(facts, recipe, tags, size, module))
     return folder
+
+
+def _require_own(folder: Path) -> None:
+    """Raise `UserError` for a folder that holds files, and no model as `save` writes it."""
+    held = sorted(path.name for path in folder.glob("[!.]*"))
+    if held and not _is_model(folder):
+        raise UserError(
+            f"{folder} is there and holds other files, such as {held[0]}: give a new folder"
+        )
+
+
+def _is_model(folder: Path) -> bool:
+    try:
+        config = read_json(folder / CONFIG)
+    except (OSError, ValueError):
+        return False
+    return isinstance(config, dict) and config.get("library_name") == "pianoreel"
 
 
 def _card(

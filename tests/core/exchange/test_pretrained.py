@@ -31,6 +31,19 @@ def folder(tmp_path) -> Path:
     return untrained(RING, "cvae").save_pretrained(tmp_path / "cvae")
 
 
+def test_a_model_replaces_an_earlier_one_and_no_other_files(folder, tmp_path):
+    model = untrained(RING, "cvae")
+    (folder / ".gitattributes").touch()
+    assert model.save_pretrained(folder) == folder
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.yaml").touch()
+    (run / "README.md").write_text("mine")
+    with pytest.raises(UserError, match=f"{run} is there and holds other files, such as README"):
+        model.save_pretrained(run)
+    assert (run / "README.md").read_text() == "mine" and len(list(run.iterdir())) == 2
+
+
 @pytest.mark.parametrize(("domain", "kind", "recipe"), KINDS)
 def test_a_round_trip_is_equal_to_the_bit(domain: Any, kind: Any, recipe: str, tmp_path):
     model = untrained(domain, recipe)
