@@ -137,6 +137,7 @@ class Summary:
 
     A domain names its sources and pieces, how many training needs, and how to get more of them and
     of test data. `holds_out_whole`: sources are held out, and not only pieces of them.
+    `test_share`: the share that was to be held out, None for the usual one.
     """
 
     SOURCE: ClassVar[str]
@@ -153,6 +154,7 @@ class Summary:
     skipped: Counter[str] = field(default_factory=Counter)
     cures: Counter[str] = field(default_factory=Counter)
     holds_out_whole: bool = field(default=True, kw_only=True)
+    test_share: float | None = field(default=None, kw_only=True)
 
     @property
     def lines(self) -> list[str]:
@@ -174,14 +176,18 @@ class Summary:
                 f"{self.HOW_TO_GET_MORE}"
             )
         if not test:
-            why = f"there is one {self.SOURCE}" if self.kept == 1 else self.WHY_NO_TEST_DATA
-            lines.append(f"nothing is held out: {why}")
+            lines.append(f"nothing is held out: {self._why_no_test_data()}")
         if self.kept < FEW_SOURCES and test > MOST_HELD_OUT * (train + test):
             what = f"a whole {self.SOURCE} is held out, " if self.holds_out_whole else "held out: "
             lines.append(
                 f"{what}{test / (train + test):.0%} of all: more {self.SOURCE}s make that less"
             )
         return lines
+
+    def _why_no_test_data(self) -> str:
+        if self.test_share == 0:
+            return "test_share is 0"
+        return f"there is one {self.SOURCE}" if self.kept == 1 else self.WHY_NO_TEST_DATA
 
     def write(self) -> None:
         write_text(self.folder / "summary.txt", "\n".join(self.lines) + "\n")

@@ -178,7 +178,8 @@ def prepare(
         write_index(folder, kept.shards, {"domain": "ring"}, pieces)
         counts = pieces_by_split(pieces["is_test"])
         summary = Summary(
-            folder, job.count, len(kept.sources), counts, kept.reasons, found.skipped
+            *(folder, job.count, len(kept.sources), counts, kept.reasons, found.skipped),
+            test_share=config.test_share,
         )
         summary.write()
     return summary

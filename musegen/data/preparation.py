@@ -214,7 +214,7 @@ def _prepare(folder: Path, job: Job, config: PrepareConfig, skipped: Counter[str
     pieces = pieces_by_split(phrases["is_test"])
     counts = (folder, job.count, len(found.sources), pieces, found.reasons, skipped, found.cures)
     doubts = Counter(doubt for source in found.sources for doubt in source.get("doubts", ()))
-    summary = Summary(*counts, *_unclaimed(found), doubts)
+    summary = Summary(*counts, *_unclaimed(found), doubts, test_share=config.test_share)
     summary.write()
     _write_answers(folder, found)
     _draw(folder)

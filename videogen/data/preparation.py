@@ -64,10 +64,7 @@ class Summary(preparation.Summary):
     PIECE = "clip"
     RECOMMENDED_PIECES = 200
     HOW_TO_GET_MORE = "More videos or a smaller --hop give more"
-    WHY_NO_TEST_DATA = (
-        "every video has words of its own and one clip (fewer --frames give more), or --set "
-        "test_share=0 was given"
-    )
+    WHY_NO_TEST_DATA = "every video has words of its own and one clip (fewer --frames give more)"
 
     captions: Counter[str] = field(default_factory=Counter)
     remarks: Counter[str] = field(default_factory=Counter)
@@ -233,6 +230,7 @@ def _prepare(
         division.lines,
         found.rejects if check else None,
         holds_out_whole=any(source["split"] == "test" for source in found.sources),
+        test_share=config.test_share,
     )
     if not check:
         summary.write()

@@ -38,7 +38,7 @@ class Summary(preparation.Summary):
     PIECE = "note"
     RECOMMENDED_PIECES = 200
     HOW_TO_GET_MORE = "More recordings, or more of a soundfont's programs, give more"
-    WHY_NO_TEST_DATA = f"no instrument has {FEWEST_PITCHES} pitches, or test_share is 0"
+    WHY_NO_TEST_DATA = f"no instrument has {FEWEST_PITCHES} pitches"
 
     left_out: Counter[str] = field(default_factory=Counter)
     timbres: tuple[str, ...] = ()
@@ -150,7 +150,7 @@ def _prepare(folder: Path, job: Job, config: PrepareConfig, found: Scan) -> Summ
     kept_of = len(kept.sources)
     summary = Summary(
         folder, job.count, kept_of, counts, kept.reasons, found.skipped, kept.cures, left_out,
-        timbres,
+        timbres, test_share=config.test_share,
     )  # fmt: skip
     summary.write()
     return summary

@@ -254,6 +254,10 @@ def test_a_summary_says_what_is_missing(kept, train, test, said):
     ]
 
 
+def test_a_share_of_none_is_why_nothing_is_held_out():
+    assert summary(2, 100, 0, test_share=0.0).lines[-1] == "nothing is held out: test_share is 0"
+
+
 def test_one_piece_and_one_file_stand_in_the_singular():
     lines = summary(1, 1, 0, skipped=Counter({".txt": 1})).lines
     assert lines[1:3] == [
