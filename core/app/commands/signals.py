@@ -11,7 +11,6 @@ import signal
 import tempfile
 import time
 from types import FrameType
-from typing import Any
 
 from core.training.interruption import SIGNALS, TOGETHER_SECONDS
 
@@ -77,7 +76,7 @@ def end_by_signals() -> None:
 
 def _is_unbroken(at: FrameType | None) -> bool:
     """Return whether a frame is of a function in `UNBROKEN`, or is called by one."""
-    frame: Any = at
+    frame = at
     while frame is not None:
         if frame.f_code.co_filename in UNBROKEN:
             return True
