@@ -74,6 +74,26 @@ def test_a_signal_leaves_no_temporary_folder_that_is_just_created(tmp_path: Path
     assert not list(tmp_path.iterdir())
 
 
+def test_a_command_that_ends_meanwhile_is_not_killed_by_the_alarm(tmp_path: Path):
+    (tmp_path / "stopped_module.py").write_text("import signal\nsignal.raise_signal(2)\nexit(7)\n")
+    program = """if True:
+        import atexit, signal, sys
+        from core.app.commands import signals
+        signals.LOOK_SECONDS = 60
+        atexit.register(lambda: print(signal.getitimer(signal.ITIMER_REAL)))
+        signals.end_by_signals()
+        sys.path.insert(0, sys.argv[1])
+        import stopped_module
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", program, tmp_path],
+        cwd=REPOSITORY,
+        capture_output=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (7, b"(0.0, 0.0)\n"), ended.stderr
+
+
 def test_two_signals_at_once_are_one_stop_and_a_later_one_is_another(monkeypatch):
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
