@@ -1,5 +1,6 @@
 """The command `pianoreel`. Each command imports what it needs inside itself: --help is quick."""
 
+import signal
 import sys
 from collections.abc import Iterator
 from io import TextIOWrapper
@@ -74,7 +75,10 @@ def main() -> None:
     end_by_signals()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # not every name of a file is UTF-8
-    app()
+    try:
+        app()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)  # a stop signal that waits comes too late
 
 
 def _print_version(wanted: bool) -> None:

@@ -5,7 +5,6 @@ into errors of their own, or the process never ends. And while a temporary folde
 removed, since nothing would remove it later.
 """
 
-import atexit
 import math
 import os
 import signal
@@ -70,7 +69,6 @@ def end_by_signals() -> None:
     """Have stop signals end this process by `Ending`; those that are ignored stay so, as under
     nohup."""
     ending = Ending()
-    atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)  # Python forgets its handler then
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, ending)

@@ -81,9 +81,10 @@ def test_a_command_that_ends_meanwhile_is_not_killed_by_the_alarm(tmp_path: Path
         from core.app.commands import signals
         signals.LOOK_SECONDS = 60
         atexit.register(lambda: print(signal.getitimer(signal.ITIMER_REAL)))
-        signals.end_by_signals()
         sys.path.insert(0, sys.argv[1])
-        import stopped_module
+        import cli
+        cli.app = lambda: __import__("stopped_module")
+        cli.main()
     """
     ended = subprocess.run(
         [sys.executable, "-c", program, tmp_path],
