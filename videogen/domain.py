@@ -149,8 +149,8 @@ class Video(Domain[CaptionedClips, VideoRun, Clips, "Model"]):
         frames = read_first_frames(path, captioned.files, spec.view, spec.frames + 1)
         if len(frames) > spec.frames:
             LOG.warning(
-                "%s: its first %.1f seconds are read, as many as a clip of %s has",
-                *(as_text(path.name), spec.seconds, model.name),
+                "%s: its first %.1f seconds are read, as long as a clip of the model is",
+                *(as_text(path.name), spec.seconds),
             )
         first = np.minimum(np.arange(spec.frames), len(frames) - 1)
         clips, captions = to_clips(frames[first][None]), [_caption(model, path, captioned)]

@@ -46,7 +46,7 @@ LOG = logging.getLogger("pianoreel")
 
 UNLIKE_START = (
     '"%s" does not begin with the given picture: the model can show nothing like it there. Give a '
-    "picture like the first frames of its training, or another caption"
+    "picture like the first frames of its training, or another caption, or train longer"
 )
 SMALL_ERROR = 0.01
 """A mean squared difference of a plain picture that nobody sees, in [-1, 1]."""

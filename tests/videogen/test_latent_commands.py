@@ -50,7 +50,7 @@ def test_of_a_film_that_is_longer_the_first_clip_is_read_and_that_is_said(
     write_mp4(np.zeros((5, 32, 32, 3), np.uint8), film, 8.0)
     assert DOMAIN.read(model, film).items.shape[2] == 4
     assert [one.partition(":")[2] for one in caplog.messages] == [
-        f" its first 0.5 seconds are read, as many as a clip of {model.name} has"
+        " its first 0.5 seconds are read, as long as a clip of the model is"
     ]
 
 
