@@ -4,6 +4,7 @@ request = Request(given="song.mid", keep=("piano",), tracks=("bass",))
 rolls = Composition(Model.load(), request).songs(count=4, seed=1)
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -28,6 +29,8 @@ from musegen.tonality import key_of
 
 if TYPE_CHECKING:
     from musegen.model import Model
+
+LOG = logging.getLogger("pianoreel")
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,10 @@ class Composition:
         labels, songs = self.labels(count, seed), self._best(count, seed, tick)
         for number, (label, song) in enumerate(zip(labels, songs, strict=True)):
             ended = self._ended(song, (seed, number)) if self.ending else song
+            if not self._adds(ended):
+                LOG.warning(
+                    "%s: no note was composed: take another seed or a higher density", label.name
+                )
             yield label.on(self._roll(ended, (seed, number)))
 
     def _best(self, count: int, seed: int, tick: Tick) -> Iterator[Notes]:
@@ -123,6 +130,11 @@ class Composition:
             return self.model.sampler(tick).complete(self.draft, count, seed, self.steering)
         tries = None if self.best_of is None else 1
         return self.model.pieces(count, seed, self.draft.bars, self.steering, tick, tries)
+
+    def _adds(self, song: Notes) -> bool:
+        """Return whether a note of the song starts in a bar that was to be composed."""
+        bar = song.start // self.draft.grid.steps_per_bar
+        return not self.draft.kept[song.track, bar].all()
 
     def _ended(self, song: Notes, part: Sequence[int]) -> Notes:
         """Compose the ending of a song, with random numbers of its own."""

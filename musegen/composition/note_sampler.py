@@ -110,13 +110,16 @@ class LookbackSampler(NoteSampler):
         return in_key(song, spec.tracks, spec.grid, steering.key, steering.scale_strength, chance)
 
     def complete(self, draft: Draft, count: int, seed: int, steering: Steering) -> Iterator[Notes]:
-        if steering.form:
-            raise ConfigError("a form is for songs composed from nothing: leave it out")
+        if steering.form and len(draft.notes):
+            raise ConfigError("a form is for new songs, not for one with notes: leave it out")
         kept = torch.from_numpy(draft.kept).to(self.device)
         given = to_rows([draft.kept_notes]).to(self.device)
 
         def draw(rows: Rows, tick: Tick) -> list[Notes]:
             many = given.expand(len(rows), -1, -1), kept.expand(len(rows), -1, -1)
-            return from_rows(self.density(len(rows)).complete(*many, steering, tick=tick))
+            density = self.density(len(rows))
+            if steering.form:
+                return from_rows(density.sample(draft.bars, steering, tick, many[1]))
+            return from_rows(density.complete(*many, steering, tick=tick))
 
         return map(draft.merged, self._drawn((count, seed, draft.bars), draw))

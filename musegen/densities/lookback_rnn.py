@@ -94,16 +94,19 @@ class LookbackDistribution(Distribution):
         bars: int,
         steering: Steering = UNSTEERED,
         tick: Tick = lambda done, total: None,
+        silent: Kept | None = None,
     ) -> NoteRows:
         """Sample pieces of any length; `ConfigError` for a form that does not divide them.
 
-        `tick`: called with bars.
+        `tick`: called with bars. `silent`: bars of tracks that stay empty; None are all composed.
         """
+        if silent is None:
+            silent = torch.zeros(self.batch, self.density.layout.tracks, bars, dtype=torch.bool)
         if steering.form:
-            return self._along_form(bars, steering, tick)
-        if steering.key or steering.density != 1:
-            kept = torch.zeros(self.batch, self.density.layout.tracks, bars, dtype=torch.bool)
-            return self.complete(_no_notes(self.batch, self.density), kept, steering, tick=tick)
+            return self._along_form(silent, steering, tick)
+        if steering.key or steering.density != 1 or silent.any():
+            nothing = _no_notes(self.batch, self.density)
+            return self.complete(nothing, silent, steering, tick=tick)
         seeds = torch.randint(2**62, (self.batch,)).tolist()
         return pad_pieces(list(self.density.pieces(seeds, bars, steering, tick)))
 
@@ -153,24 +156,24 @@ class LookbackDistribution(Distribution):
         begin = max(0, (open_bars[0] // half - 2) * half)
         return slice(begin, open_bars[-1] + 1 + max(self.density.config.lags, default=1))
 
-    def _along_form(self, bars: int, steering: Steering, tick: Tick) -> NoteRows:
+    def _along_form(self, silent: Kept, steering: Steering, tick: Tick) -> NoteRows:
         """Compose section after section; one that comes back varies in its last bar alone.
 
         A section of a single bar comes back as it was.
         """
-        length = section_bars(steering.form, bars)
+        length = section_bars(steering.form, silent.shape[2])
         unformed = steering.model_copy(update={"form": ""})
         x = _no_notes(self.batch, self.density)
         parts = parts_of(tick, len(steering.form), length)
         for number, (letter, part) in enumerate(zip(steering.form, parts, strict=True)):
-            kept = torch.zeros(self.batch, self.density.layout.tracks, (number + 1) * length)
-            kept[:, :, : number * length] = 1
+            kept = silent[:, :, : (number + 1) * length].clone()
+            kept[:, :, : number * length] = True
             origin = steering.form.index(letter)
             if origin < number:
                 same = max(length - 1, 1)
-                kept[:, :, number * length : number * length + same] = 1
+                kept[:, :, number * length : number * length + same] = True
                 x = self._with_copy(x, origin * length, number * length, same)
-            x = self.complete(x, kept.bool(), unformed, particles=1, tick=part)
+            x = self.complete(x, kept, unformed, particles=1, tick=part)
         return x
 
     def _with_copy(

@@ -685,7 +685,7 @@ def test_a_draft_is_completed_and_what_it_keeps_stays(trained, tmp_path):
     assert equal(first, completed[0])
     (changed,) = model.complete(other, 1, 4, many)
     assert not equal(*(notes[np.isin(notes.track, [0, 2, 4])] for notes in (first, changed)))
-    with pytest.raises(ConfigError, match="a form is for songs composed from nothing"):
+    with pytest.raises(ConfigError, match="a form is for new songs, not for one with notes"):
         model.complete(one, steering=Steering(form="AB"))
 
 

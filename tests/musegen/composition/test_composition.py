@@ -94,6 +94,34 @@ def test_bars_outside_a_filled_part_stay(model: Model, song: Path) -> None:
     assert rows(first.notes) != rows(second.notes)
 
 
+@pytest.mark.parametrize("name", ["lookback_rnn", "latent_musegan"])
+def test_a_new_song_of_some_tracks_has_a_form(name: str) -> None:
+    """Sections of two bars; the last bar of one that comes back may vary."""
+    request, steering = Request(bars=6, tracks=("piano", "bass")), Steering(form="ABA")
+    (roll,) = Composition(Model.load(name, "cpu"), request, steering).songs(seed=1)
+    first, other, again = (
+        [(track, start % roll.grid.steps_per_bar, pitch) for track, start, pitch, _, _ in bar]
+        for bar in (
+            rows(roll.notes[roll.notes.start // roll.grid.steps_per_bar == n]) for n in (0, 2, 4)
+        )
+    )
+    assert first == again != other
+    assert {*roll.notes.track.tolist()} <= {PIANO, BASS}
+
+
+def test_a_song_without_a_composed_note_is_remarked(
+    model: Model, song: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    composition = Composition(model, Request(given=song, fill="3-4", tracks=("piano",)))
+    composition.songs(seed=1)
+    assert "no note was composed" not in caplog.text
+    nothing = composition.draft.kept_notes
+    monkeypatch.setattr(Composition, "_composed", lambda *_: iter([nothing]))
+    composition.songs(seed=1)
+    remark = "latent_musegan-seed1-fill-song-1: no note was composed: take another seed"
+    assert remark in caplog.text
+
+
 def test_another_song_has_another_accompaniment(model: Model, song: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.mid"
     other.write_bytes(tune(seed=4, bars=BARS, up=3))
