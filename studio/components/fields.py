@@ -49,6 +49,16 @@ def whole(name: str, value: float | None, least: int, most: int) -> int:
     return int(found)
 
 
+def optional_whole(name: str, text: str | None, least: int, most: int) -> int | None:
+    """Read a whole number that can be left out; `ConfigError` for what is none, or out of range.
+
+    >>> optional_whole("frames", " 16 ", 1, 256), optional_whole("frames", "", 1, 256)
+    (16, None)
+    """
+    found = optional_number(name, text, least, most)
+    return None if found is None else whole(name, found, least, most)
+
+
 def seeds(first: float | None, count: int) -> range:
     """Return `count` successive seeds; `ConfigError` for what is no seed."""
     begin = whole("seed", first, 0, MAX_SEED - count)

@@ -25,7 +25,7 @@ from studio.components.fields import (
     PICKUP,
     number,
     offer,
-    optional_number,
+    optional_whole,
     pickup_beats,
     pickup_field,
     text_field,
@@ -217,7 +217,7 @@ def _preparation(
             "frames": whole("frames", frames, 2, 256),
             "frames_per_second": number("frames a second", rate, 1, 60),
             "captions": captions,
-            "hop": _hop(hop),
+            "hop": optional_whole("frames to the next clip", hop, 1, 256),
             "short": short,
             "hold_out": hold_out,
         }
@@ -244,12 +244,6 @@ def _cutting_fields() -> list[Any]:
             gr.Dropdown(list(get_args(Short)), value="pad", label=OF_CLIPS["short"]),
             gr.Dropdown(list(HOLD_OUT), value="auto", label=OF_CLIPS["hold-out"]),
         ]
-
-
-def _hop(text: str) -> int | None:
-    """Read how far clips begin from each other; None where each begins as the last has ended."""
-    found = optional_number("frames to the next clip", text, 1, 256)
-    return None if found is None else whole("frames to the next clip", found, 1, 256)
 
 
 def _begin(to: Path, wishes: Sequence[Any]) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from core.errors import ConfigError
 from musegen.composition.soundtrack import compose_seconds
 from musegen.model import DOMAIN as MUSIC
-from studio.components.fields import optional_number, seeds, whole
+from studio.components.fields import optional_number, optional_whole, seeds, whole
 from studio.folder import StudioFolder
 from videogen.files.clip import Sound
 from videogen.model import Model
@@ -63,8 +63,7 @@ class Wishes(NamedTuple):
     @property
     def length(self) -> int | None:
         """Return the frames of a clip; None for as many as the model has learned."""
-        frames = optional_number("frames", self.frames, 1, MOST_FRAMES)
-        return None if frames is None else whole("frames", frames, 1, MOST_FRAMES)
+        return optional_whole("frames", self.frames, 1, MOST_FRAMES)
 
     @property
     def following(self) -> tuple[str, ...]:

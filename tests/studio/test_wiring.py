@@ -1,7 +1,11 @@
 """The wires of the page: what its fields hold, and what a deed asks of the program."""
 
+import os
 import re
-from functools import partial
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +13,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from core.config import MAX_SEED
 from core.errors import ConfigError, UserError
 from musegen.composition.request import Request
 from musegen.model import DOMAIN as MUSIC
@@ -109,7 +114,7 @@ def test_the_fields_of_clips_begin_as_wishes_without_a_wish(built: gr.Blocks):
 def test_what_is_said_of_layers_names_the_fields_of_the_page(built: gr.Blocks):
     fields = fields_of(built, "make", "Sentences")
     with pytest.raises(ConfigError) as refused:
-        Take("", 0, frames=5).layers(Model.load("shapes", "cpu"))
+        Take("", 0, frames=5).layers(clip_model())
     said = in_page(refused.value)
     named = re.findall("“(.+?)”", said)
     assert len(named) == 7 and set(named) <= set(labels(fields))
@@ -170,6 +175,87 @@ def test_the_fields_of_files_and_of_training_begin_with_what_is_usual(built: gr.
         "Begin with the weights of": NOTHING,
         "Name of the run": "",
     }
+
+
+WIRES = {
+    "open_file": (
+        ("songs-book", "Open a song file of yours", "Model", "Quarter notes before the first bar"),
+        ("songs-book", "songs-state"),
+    ),
+    "objections": (("Model", "Sentences", "Then", "Into"), ("HTML",)),
+    "recognised": (("drop", "What they are"), ("Name of the collection", "What they are")),
+    "report": (("Collection",), ("HTML",)),
+    "prepare": (None, ("HTML", "files-state", "Collection")),
+    "start": (None, ("Run",)),
+    "stop": (("Run",), ()),
+    "go_on": (("Run", "Minutes in all"), ()),
+    "view": (("Run", "State"), ("train-status", "HTML", "State")),
+    "choices": (
+        ("Learn to make", "From the collection", "Model", "Begin with the weights of"),
+        ("From the collection", "Model", "Begin with the weights of", "Time and size"),
+    ),
+    "expectation": (("Learn to make", "Time and size", "Model", "Minutes"), ("HTML",)),
+    "choose": (("Runs, at most 8", "Measured against"), ("Measured against", "HTML")),
+    "measure": (("Runs, at most 8", "Measured against"), ("runs-state",)),
+    "gallery": (("Find", "Kind"), ("HTML",)),
+    "others": ((), ("Another song",)),
+    **dict.fromkeys(OWN, (None, ("songs-book", "songs-state", "Seed"))),
+}
+"""What is handed to an event, None where other tests say so, and what shows its answer."""
+SUCCESSIVE = {*OWN, "make", "prepare"}
+"""Events of one kind that take turns."""
+
+
+def test_an_event_has_the_fields_that_it_reads_and_shows_its_answer(built: gr.Blocks):
+    """Only what takes long waits in the queue."""
+    events = [fn for fn in built.fns.values() if fn.name in WIRES]
+    assert {fn.name for fn in events} == WIRES.keys()
+    for event in events:
+        given, shown = WIRES[event.name]
+        assert given in (None, tuple(map(called, event.inputs))), event.name
+        assert shown == tuple(map(called, event.outputs)), event.name
+    functions = [fn for fn in built.fns.values() if fn.fn is not None]
+    assert {fn.name for fn in functions if fn.queue} == {*SUCCESSIVE, "open_file"}
+    lines = {fn.name: (fn.concurrency_id, fn.concurrency_limit) for fn in functions}
+    for name in SUCCESSIVE:
+        assert lines[name] == ("reading" if name == "prepare" else "making", 1), name
+
+
+def called(field: Any) -> str:
+    """The label of a field, or else its id in the page, or its kind."""
+    return getattr(field, "label", "") or field.elem_id or type(field).__name__
+
+
+IDS = {
+    "make-songs": "Make songs",
+    "play-so": "Play the open song with it",
+    "fill-bars": "Bars",
+    "other-song": "Another song",
+    "captions": "Sentences",
+    "then": "Then",
+    "into": "Into",
+    "make-clips": "Make clips",
+    "collection-name": "Name of the collection",
+    "read-files": "Read them",
+    "train-data": "From the collection",
+    "train-size": "Time and size",
+    "train-minutes": "Minutes",
+    "run-name": "Name of the run",
+    "start-training": "Start",
+    "train-run": "Run",
+    "runs-chosen": "Runs, at most 8",
+    "find-model": "Find",
+}
+"""What scripts and styles of the page, and browsers of a user's own, find by its id."""
+
+
+def test_a_field_or_a_button_has_its_id(built: gr.Blocks):
+    found = {
+        block.elem_id: getattr(block, "label", "") or getattr(block, "value", "")
+        for block in built.blocks.values()
+        if isinstance(block, gr.Button | gr.components.FormComponent) and block.elem_id
+    }
+    assert found == IDS
 
 
 def test_the_minutes_of_a_size_are_offered_when_it_is_chosen(built: gr.Blocks):
@@ -338,6 +424,76 @@ def test_the_fields_of_files_are_the_settings_of_a_preparation(monkeypatch, tmp_
             ask("songs", *wrong, 32, 16, 8, *cutting)
 
 
+READ: dict[str, Any] = {
+    "tracks": "lakh", "bars": 16, "meter": "4/4", "least": 3, "pickup": 0, "size": 32,
+    "frames": 16, "rate": 8, "captions": "auto", "hop": "", "short": "pad", "hold_out": "auto",
+}  # fmt: skip
+"""The fields of files as they begin, by their names."""
+
+
+@cache
+def clip_model() -> Model:
+    return Model.load("shapes", "cpu")
+
+
+def prepares(kind: str, field: str, is_text: bool = False) -> Callable[[float], object]:
+    return lambda value: files._preparation(
+        *(kind, Path("a"), Path("b")),
+        **{**READ, field: f"{value:g}" if is_text else value},
+    )
+
+
+def wishes_for_songs(field: str, asked: str, is_text: bool = False) -> Callable[[float], object]:
+    def wish(value: float) -> object:
+        wishes = SONG_FIELDS._replace(**{field: f"{value:g}" if is_text else value})
+        found = getattr(wishes, asked)
+        return found() if asked == "steering" else found
+
+    return wish
+
+
+def wishes_for_clips(field: str, is_text: bool = False) -> Callable[[float], object]:
+    def wish(value: float) -> object:
+        changed = {field: f"{value:g}" if is_text else value, "captions": "a"}
+        wishes = CLIP_FIELDS._replace(**changed)
+        return wishes.output(Path("a")) if field == "scale" else wishes.takes(clip_model())
+
+    return wish
+
+
+RANGES: list[tuple[str, float, float, float, Callable[[float], object]]] = [
+    ("pixels", 16, 256, 1, prepares("clips", "size")),
+    ("frames", 2, 256, 1, prepares("clips", "frames")),
+    ("frames a second", 1, 60, 0.5, prepares("clips", "rate")),
+    ("frames to the next clip", 1, 256, 1, prepares("clips", "hop", is_text=True)),
+    ("bars", 1, 256, 1, prepares("songs", "bars")),
+    ("tracks that must sound", 1, 5, 1, prepares("songs", "least")),
+    ("quarter notes before the first bar", 0, 16, 0.5, prepares("songs", "pickup")),
+    ("bars", 1, 128, 1, songs._bars),
+    ("songs", 1, 16, 1, wishes_for_songs("count", "seeds")),
+    ("seed", 0, MAX_SEED - 1, 1, wishes_for_songs("seed", "seeds")),
+    ("best of", 1, 64, 1, wishes_for_songs("best_of", "of_each")),
+    ("tempo", 10, 400, 0.5, wishes_for_songs("tempo", "tempo_bpm", is_text=True)),
+    ("temperature", 0.01, 10, 0.005, wishes_for_songs("temperature", "steering", is_text=True)),
+    ("clips", 1, 16, 1, wishes_for_clips("count")),
+    ("frames", 1, 256, 1, wishes_for_clips("frames", is_text=True)),
+    ("frames a second", 1, 60, 0.5, wishes_for_clips("rate", is_text=True)),
+    ("scale", 0.05, 64, 0.01, wishes_for_clips("scale", is_text=True)),
+]
+
+
+@pytest.mark.parametrize(("name", "least", "most", "step", "ask"), RANGES)
+def test_a_field_takes_its_least_and_its_largest_number_and_names_them_beyond(
+    name: str, least: float, most: float, step: float, ask: Callable[[float], object]
+):
+    for value in (least, most):
+        ask(value)
+    for value in (least - step, most + step):
+        with pytest.raises(ConfigError) as refused:
+            ask(value)
+        assert str(refused.value) == f"{name}: {least:.15g} to {most:.15g}, not {value:.15g}"
+
+
 def test_a_reading_goes_on_with_the_same_wishes_and_begins_anew_with_others(tmp_path: Path):
     to = tmp_path / "below" / "mine"
     files._begin(to, ["a", 1])
@@ -398,6 +554,37 @@ def test_a_run_goes_on_with_another_budget(tmp_path: Path, monkeypatch):
         TrainRoom(folder).go_on("mine", 60)
     TrainRoom(folder).go_on("mine", 61)
     assert started == [(run, [*command[:-1], minutes]) for minutes in ("90", "61")]
+
+
+class Working(subprocess.Popen[bytes]):
+    """A command that never ends, and begins no process."""
+
+    def __init__(self, command: list[str], **settings: Any):
+        self.args, self.settings, self.returncode = command, settings, None
+
+    def poll(self) -> None: ...
+
+
+def test_a_command_runs_apart_and_prints_to_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It ends with no terminal, and is not launched twice."""
+    commands: list[Any] = []
+    monkeypatch.setattr(child, "_children", commands)
+    monkeypatch.setattr(subprocess, "Popen", Working)
+    to = tmp_path / "studio" / "evaluation"
+    child.launch(to, ["music", "evaluate", "--to", str(to)])
+    with pytest.raises(ConfigError, match="evaluation is still at work: wait for it"):
+        child.launch(to, ["video", "evaluate"])
+    (command,) = commands
+    program = [sys.executable, "-c", child.ENTRY]
+    assert command.args == [*program, "music", "evaluate", "--to", str(to)]
+    log = command.settings["stdout"]
+    assert (Path(log.name), log.mode, command.settings["stderr"]) == (to / "log.txt", "ab", log)
+    assert command.settings["stdin"] == subprocess.DEVNULL
+    assert command.settings["start_new_session"] is True
+    path = os.pathsep.join(one for one in sys.path if one)
+    assert command.settings["env"] == {**os.environ, "PYTHONPATH": path}
 
 
 # ---- curves
