@@ -1,7 +1,7 @@
 """Options: their values, and those that are wrong."""
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 import typer
@@ -11,9 +11,14 @@ from typer.testing import CliRunner, Result
 
 import cli
 from core.app.commands.command import OptionCommand
+from core.app.commands.domain import DomainCommands
 from core.app.commands.failures import ErrorGroup
 from core.app.commands.options import LARGEST_SEED
 from core.config import MAX_SEED
+from core.ring.commands import RingCommands
+from musegen.commands.group import MusicCommands
+from musegen.voice.commands import VoiceCommands
+from videogen.commands.group import VideoCommands
 
 
 def leading(*arguments: str) -> Result:
@@ -78,7 +83,7 @@ def test_a_command_takes_the_seeds_that_a_setting_takes():
     assert LARGEST_SEED == MAX_SEED
 
 
-def commands_in(group: TyperGroup) -> Iterator[tuple[str, object]]:
+def commands_in(group: Any) -> Iterator[tuple[str, Any]]:
     for name, one in group.commands.items():
         yield from commands_in(one) if isinstance(one, TyperGroup) else [(name, one)]
 
@@ -103,6 +108,38 @@ def test_no_command_takes_an_option_for_a_value_or_runs_beside_itself_under_torc
 def test_an_option_that_would_do_nothing_is_refused(command: tuple[object, ...], said: str):
     code, _, error = run(*command)
     assert code == 2 and said in error
+
+
+def test_no_command_does_unasked_what_a_flag_asks_for():
+    """A flag that has an opposite says itself which of the two is usual."""
+    unasked = [
+        (name, option.opts)
+        for name, command in commands_in(typer.main.get_command(cli.app))
+        for option in command.params
+        if getattr(option, "is_flag", False) and not option.secondary_opts and option.default
+    ]
+    assert unasked == []
+
+
+@pytest.mark.parametrize(
+    ("own", "items"),
+    [
+        (MusicCommands, "songs"),
+        (VideoCommands, "clips"),
+        (VoiceCommands, "notes"),
+        (RingCommands, "points"),
+    ],
+)
+def test_the_help_of_a_command_has_examples_of_that_command(own: type[DomainCommands], items: str):
+    (group,) = [one for one in cli.app.registered_groups if one.name == own.name]
+    assert group.typer_instance is not None
+    whole: Any = typer.main.get_command(group.typer_instance)
+    assert whole.help == f"{items.capitalize()}: prepare, train, sample, evaluate, and more."
+    assert own.examples
+    for name, examples in own.examples.items():
+        assert {line.split()[0] for line in examples} == {name}
+        for line in examples:
+            assert f"pianoreel {own.name} {line}" in whole.commands[name].help
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "-0.5"])
