@@ -5,16 +5,17 @@ from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
+import pretty_midi
 import pytest
 import torch
 import torchaudio
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from note_rows import notes
 
-from musegen.files.picture import draw_phrases, draw_roll
+from musegen.files.picture import DRUMS, draw_phrases, draw_roll
 from musegen.files.sound import LOUDNESS_LUFS, PEAK_DBFS, SAMPLE_RATE, sound
 from musegen.roll import HOLD, ONSET, Grid, Notes, Roll
 from musegen.tracks import TRACK_LISTS
@@ -61,6 +62,32 @@ def test_a_note_is_drawn_at_its_beat_and_pitch(drawn: list[Figure]):
         assert right == pytest.approx(end / 4, abs=0.05)
 
 
+@pytest.mark.parametrize(("highest", "rows"), [(84, 53), (36, 12)])
+def test_a_lane_has_two_free_rows_on_each_side_of_its_notes_and_an_octave_at_least(
+    highest: int, rows: int, drawn: list[Figure]
+):
+    """From C2 to C6 there are 49 pitches."""
+    grid = Grid(steps_per_beat=4, lowest_pitch=22)
+    piano = notes(*((1, 4 * at, pitch - 22, 4) for at, pitch in enumerate((36, highest))))
+    draw_roll(Roll.of(piano, TRACK_LISTS["lakh"], grid, np.array([120.0])), "song.png")
+    (axes,) = drawn[0].axes
+    lines = [one for one in axes.collections if isinstance(one, LineCollection)]
+    (edges,) = lines[-1].get_segments()
+    (top, floor), (left, right) = edges[:2, 1], edges[1:, 0]
+    assert (top - floor, left, right) == (rows, 0, 4)
+    (boxes,) = [one for one in axes.collections if isinstance(one, PolyCollection)]
+    middles = [path.vertices[:4, 1].mean() for path in boxes.get_paths()]
+    assert middles == pytest.approx([floor + 2, floor + 2 + highest - 36])
+
+
+def test_drums_are_named_as_general_midi_names_them():
+    assert sorted(DRUMS) == [*range(35, 58), 59, 69, 70, 75, 76]
+    words = {"kick": "bass drum", "rim": "side stick", "hat": "hi hat", "china": "chinese"}
+    for pitch, name in DRUMS.items():
+        kind = name.removesuffix(" 2").split()[-1]
+        assert words.get(kind, kind) in pretty_midi.note_number_to_drum_name(pitch).lower(), name
+
+
 @pytest.mark.parametrize(("bars", "across"), [(16, 8), (1000, 64)])
 def test_the_picture_of_a_long_song_is_no_higher_and_says_how_many_bars_a_line_has(
     bars: int, across: int, drawn: list[Figure]
@@ -73,8 +100,10 @@ def test_the_picture_of_a_long_song_is_no_higher_and_says_how_many_bars_a_line_h
     assert 100 < figure.get_size_inches()[1] * figure.dpi <= 10_000
     title = figure.texts[0].get_text()
     assert (f"{across} bars a line" in title) == (across > 8)
-    numbers = [t.get_text() for t in figure.axes[0].texts if t.get_text().startswith("bar ")]
-    assert numbers == [f"bar {bar}" for bar in range(1, bars + 1, across // 8)]
+    numbers = [t for t in figure.axes[0].texts if t.get_text().startswith("bar ")]
+    bars_from_0 = range(0, bars, across // 8)
+    assert [number.get_text() for number in numbers] == [f"bar {bar + 1}" for bar in bars_from_0]
+    assert [n.get_position()[0] for n in numbers] == [4 * (bar % across) for bar in bars_from_0]
     boxes = [c for c in figure.axes[0].collections if isinstance(c, PolyCollection)]
     assert sum(len(c.get_paths()) for c in boxes) == 4 * bars
 

@@ -9,7 +9,13 @@ from matplotlib.image import imread
 from PIL import Image
 
 from core.errors import UserError
-from videogen.rendering.filmstrip import draw_filmstrip, draw_parts, draw_rows
+from videogen.rendering.filmstrip import (
+    draw_filmstrip,
+    draw_grid,
+    draw_parts,
+    draw_rows,
+    evenly_spaced,
+)
 
 
 def coloured(*frames: tuple[int, int, int]) -> np.ndarray:
@@ -43,6 +49,35 @@ def test_what_is_too_wide_goes_on_below_in_equal_strips(tmp_path: Path):
     assert len(set(tops[:8])) == len(set(tops[8:])) == 1
     assert tops[8] > tops[0]
     assert picture.shape[1] < 1500
+
+
+def box(picture: np.ndarray, colour: tuple[int, int, int]) -> list[list[int]]:
+    """Return the first and the last row and column of a colour."""
+    places = np.argwhere((picture == np.array(colour, np.uint8)).all(2))
+    return [places.min(0).tolist(), places.max(0).tolist()]
+
+
+def test_images_lie_below_their_titles_and_four_pixels_apart(tmp_path: Path):
+    """64 pixels become 128, below 30 of a title; a row without one follows at once."""
+    red, green, blue = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+    rows = [("a", coloured(red, green)), ("", coloured(blue))]
+    draw_rows(rows, tmp_path / "rows.png")
+    picture = drawn(tmp_path / "rows.png")
+    assert picture.shape == (30 + 128 + 4 + 128 + 4 + 4, 4 + 2 * (128 + 4) + 4, 3)
+    assert box(picture, red) == [[34, 4], [161, 131]]
+    assert box(picture, green) == [[34, 136], [161, 263]]
+    assert box(picture, blue) == [[166, 4], [293, 131]]
+
+
+def test_of_many_frames_evenly_spaced_ones_are_drawn(tmp_path: Path):
+    """Of nine frames four: 0, 8/3, 16/3 and 8. A grid has eight of each clip."""
+    frames = coloured(*[(n, 0, 99) for n in range(9)])
+    assert evenly_spaced(frames, 4)[:, 0, 0, 0].tolist() == [0, 3, 5, 8]
+    assert evenly_spaced(frames, 10)[:, 0, 0, 0].tolist() == list(range(9))
+    clips = torch.zeros(2, 3, 20, 16, 16)
+    draw_grid(clips, ["a", "b"], tmp_path / "grid.png")
+    height, width, _ = drawn(tmp_path / "grid.png").shape
+    assert (height, width) == (2 * (30 + 128 + 4) + 4, 4 + 8 * (128 + 4) + 4)
 
 
 def test_a_mask_is_drawn_from_black_to_white(tmp_path: Path):

@@ -94,6 +94,18 @@ def test_a_clip_without_a_caption_has_no_side_text(tmp_path: Path):
     assert written(ClipOutput(tmp_path, ("gif",)), label=Label("x", "50%", "")) == ["x.gif"]
 
 
+def test_a_caption_that_no_file_can_hold_is_written_with_its_other_letters(tmp_path: Path):
+    label = Label.of("shapes", 7, "a dog \ud800 runs")
+    written(ClipOutput(tmp_path, ("gif",)), label=label)
+    (text,) = tmp_path.glob("*.txt")
+    assert text.read_bytes() == b"a dog ? runs\n"
+
+
+def test_pictures_are_wanted_where_png_is_a_format():
+    assert ClipOutput(Path("a"), ("png",)).has_pictures
+    assert not ClipOutput(Path("a"), ("mp4", "gif")).has_pictures
+
+
 @pytest.mark.parametrize("formats", [FORMATS, ("png", "gif")])
 def test_the_same_clip_gives_the_same_bytes(tmp_path: Path, formats: tuple[str, ...]):
     one, other = (ClipOutput(tmp_path / name, formats) for name in ("one", "other"))
