@@ -136,6 +136,13 @@ def test_a_text_of_others_is_read(tmp_path: Path):
     assert soft.envelope.release == hard.envelope.release == 0.7
 
 
+def test_the_letters_of_a_comment_may_be_those_of_another_encoding(tmp_path: Path):
+    (tmp_path / "a.wav").write_bytes(wav(np.zeros((1, 100), np.float32), 8000))
+    (tmp_path / "my.sfz").write_bytes(b"// Fl\xfcgel\n<region> sample=a.wav key=60\n")
+    (region,) = read_sfz(tmp_path / "my.sfz").regions
+    assert tuple(region.keys) == (60, 60)
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

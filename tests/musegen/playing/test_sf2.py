@@ -69,11 +69,14 @@ def test_another_player_plays_it_at_its_pitch(key: int, velocity: int, tmp_path:
 LAST, END = (b"", 0, 0, 2, 0), (b"", *[0] * 9)
 
 
-def handmade(more: tuple[tuple[int, int], ...] = (), pitch: int = 60) -> bytes:
+def handmade(
+    more: tuple[tuple[int, int], ...] = (), pitch: int = 60, of_up: tuple[int, int] = (44, 64)
+) -> bytes:
     """Two programs over one instrument, whose first zone holds for the others.
 
     It says root 50, and 10 dB softer; its zones are for keys 0-59, with a root of 62, and 60-127.
-    Program 7 goes an octave up, only for velocities from 64 on, and 1 dB softer; 9 is plain.
+    Program 7 goes an octave up, only for velocities from 64 on (`of_up`: or of other ranges), and
+    1 dB softer; 9 is plain.
     """
     zones = [
         [(58, 50), (48, 100)],
@@ -81,7 +84,7 @@ def handmade(more: tuple[tuple[int, int], ...] = (), pitch: int = 60) -> bytes:
         [(43, 60 | 127 << 8), *more, (52, 25), (53, 0)],
     ]
     firsts = np.cumsum([0, *map(len, zones)]).tolist()
-    presets = [[(44, 64 | 127 << 8), (51, 12), (48, 10), (41, 0)], [(41, 0)]]
+    presets = [[(of_up[0], of_up[1] | 127 << 8), (51, 12), (48, 10), (41, 0)], [(41, 0)]]
     records = {
         "phdr": np.array([(b"up", 7, 0, 0, 0), (b"plain", 9, 0, 1, 0), LAST], sf2.PRESET),
         "pbag": np.array([(0, 0), (4, 0), (5, 0)], sf2.BAG),
@@ -111,6 +114,16 @@ def test_zones_inherit_and_presets_add(tmp_path: Path):
     assert plain.regions[0].gain == pytest.approx(10 ** (-0.4 * 10 / 20))
     assert up.regions[1].gain == pytest.approx(10 ** (-0.4 * 11 / 20))
     assert plain.regions[0].loop is None, "the mode of a sample is not to loop"
+
+
+@pytest.mark.parametrize(("of_up", "keys"), [((43, 70), (70, 127)), ((44, 70), (0, 59))])
+def test_a_zone_sounds_where_the_program_has_both_its_keys_and_its_velocities(
+    of_up: tuple[int, int], keys: tuple[int, int], tmp_path: Path
+):
+    """The first is for keys 0-59, the second for 60-127 with velocities 0-69."""
+    up = read(handmade(((44, 69 << 8),), of_up=of_up), tmp_path).instrument(7)
+    assert up
+    assert [tuple(region.keys) for region in up.regions] == [keys]
 
 
 def test_a_sample_whose_keys_do_not_change_its_pitch_is_tuned_all_the_same(tmp_path: Path):
