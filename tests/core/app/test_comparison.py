@@ -191,6 +191,13 @@ def test_a_wrong_setting_of_the_last_is_refused_before_the_first_trains(tmp_path
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_comparison_is_not_written_into_a_collection(tmp_path: Path):
+    (tmp_path / "prepare.json").write_text("{}")
+    code, _, said = run("ring", "compare", "--model", "vae", *TINY, "--to", tmp_path)
+    assert (code, "holds a prepared collection: choose an empty or" in said) == (2, True), said
+    assert [path.name for path in tmp_path.iterdir()] == ["prepare.json"]
+
+
 @pytest.mark.parametrize("start", ["nowhere", "{to}/runs/wgan", "{to}/runs/gan-from-wgan"])
 def test_a_start_that_nothing_trains_is_refused_before_the_first_trains(
     tmp_path: Path, start: str

@@ -1,12 +1,14 @@
 """Exported generators give what the models give; exported weights are the weights."""
 
 import json
+import logging
 import resource
 import sys
 import warnings
 from functools import partial
 from pathlib import Path
 
+import jaxtyping
 import pytest
 import torch
 from faults import in_a_child
@@ -16,7 +18,7 @@ from untrained import GENERATORS, untrained
 
 from core.app.domain import find_domain
 from core.errors import ConfigError, UserError
-from core.exchange.export import format_of, largest_error, write_graph
+from core.exchange.export import _tracing, format_of, largest_error, write_graph
 from core.exchange.graph import Graph
 from core.ring.model import DOMAIN as RING
 from core.training.run import Run
@@ -64,6 +66,15 @@ def test_a_graph_that_is_not_the_model_is_refused_and_leaves_no_file(tmp_path, m
     with pytest.raises(UserError, match=r"the graph is 1 from the model, more than 0\.001"):
         write_graph(graph, {}, tmp_path / "wrong.pt", "torchscript")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_torch_says_of_its_own_parts_is_dropped_while_a_graph_is_traced():
+    log, unchecked = logging.getLogger("torch.onnx"), jaxtyping.config.jaxtyping_disable
+    with _tracing():
+        assert not log.isEnabledFor(logging.WARNING) and log.isEnabledFor(logging.ERROR)
+        assert jaxtyping.config.jaxtyping_disable and not torch.is_grad_enabled()
+    assert log.isEnabledFor(logging.WARNING) and torch.is_grad_enabled()
+    assert jaxtyping.config.jaxtyping_disable == unchecked
 
 
 def test_a_graph_of_torchscript_explains_itself(tmp_path):
