@@ -1,8 +1,9 @@
 """Curves of runs: panels, minutes, colours."""
 
 import numpy as np
+import pytest
 
-from core.exchange.curves import COLOURS, DASHES, draw_curves, figure_of
+from core.exchange.curves import COLOURS, DASHES, draw_curves, figure_of, points_of
 
 ONE = [
     {"step": 10, "seconds": 30.0, "skipped": 0.0, "match_x": 500.0, "gradient_match_x": 3.0},
@@ -33,6 +34,23 @@ def test_runs_beyond_the_colours_are_dashed():
     styles = [(line.get_linestyle(), line.get_color()) for line in curves]
     assert styles[-2:] == [(DASHES[1], COLOURS[0]), (DASHES[1], COLOURS[1])]
     assert len(set(styles)) == len(styles)
+
+
+def test_a_panel_goes_five_percent_beyond_its_values_and_marks_where_a_run_is():
+    """The 98th percentile of 1 and 1.5 is 1.49: 0.0245 more on each side."""
+    figure = figure_of({"two": TWO})
+    assert figure is not None and figure.get_size_inches().tolist() == [16, 2.58]
+    (axes,) = figure.axes
+    assert axes.get_ylim() == pytest.approx((1 - 0.0245, 1.49 + 0.0245))
+    (end,) = [line for line in axes.lines if line.get_marker() == "o"]
+    assert np.asarray(end.get_xydata()).tolist() == [[1.5, 1.5]]
+    even = figure_of({"even": [{**row, "match_x": 2.0} for row in TWO]})
+    assert even is not None and even.axes[0].get_ylim() == (1.5, 2.5)
+
+
+def test_of_many_points_every_third_is_drawn_and_the_last():
+    points = points_of([{"step": step, "a": -float(step)} for step in range(1, 701)], "a")
+    assert points == [(step, -float(step)) for step in (*range(1, 700, 3), 700)]
 
 
 def test_nothing_is_drawn_of_runs_without_a_record(tmp_path):
