@@ -201,7 +201,7 @@ WIRES = {
     "others": ((), ("Another song",)),
     **dict.fromkeys(OWN, (None, ("songs-book", "songs-state", "Seed"))),
 }
-"""What is handed to an event, None where other tests say so, and what shows its answer."""
+"""The fields that an event reads, None where other tests say so, and those of its answer."""
 SUCCESSIVE = {*OWN, "make", "prepare"}
 """Events of one kind that take turns."""
 
@@ -211,7 +211,7 @@ def test_an_event_has_the_fields_that_it_reads_and_shows_its_answer(built: gr.Bl
     events = [fn for fn in built.fns.values() if fn.name in WIRES]
     assert {fn.name for fn in events} == WIRES.keys()
     for event in events:
-        given, shown = WIRES[event.name]
+        given, shown = WIRES[str(event.name)]
         assert given in (None, tuple(map(called, event.inputs))), event.name
         assert shown == tuple(map(called, event.outputs)), event.name
     functions = [fn for fn in built.fns.values() if fn.fn is not None]
@@ -246,14 +246,15 @@ IDS = {
     "runs-chosen": "Runs, at most 8",
     "find-model": "Find",
 }
-"""What scripts and styles of the page, and browsers of a user's own, find by its id."""
+"""The fields and buttons that scripts, styles and programs find by their ids."""
+FIELD_KINDS = (gr.Button, gr.Textbox, gr.Dropdown, gr.Number, gr.Radio, gr.CheckboxGroup)
 
 
 def test_a_field_or_a_button_has_its_id(built: gr.Blocks):
     found = {
         block.elem_id: getattr(block, "label", "") or getattr(block, "value", "")
         for block in built.blocks.values()
-        if isinstance(block, gr.Button | gr.components.FormComponent) and block.elem_id
+        if isinstance(block, FIELD_KINDS) and block.elem_id
     }
     assert found == IDS
 

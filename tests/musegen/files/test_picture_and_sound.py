@@ -76,7 +76,7 @@ def test_a_lane_has_two_free_rows_on_each_side_of_its_notes_and_an_octave_at_lea
     (top, floor), (left, right) = edges[:2, 1], edges[1:, 0]
     assert (top - floor, left, right) == (rows, 0, 4)
     (boxes,) = [one for one in axes.collections if isinstance(one, PolyCollection)]
-    middles = [path.vertices[:4, 1].mean() for path in boxes.get_paths()]
+    middles = [np.asarray(path.vertices)[:4, 1].mean() for path in boxes.get_paths()]
     assert middles == pytest.approx([floor + 2, floor + 2 + highest - 36])
 
 

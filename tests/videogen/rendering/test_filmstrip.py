@@ -70,7 +70,7 @@ def test_images_lie_below_their_titles_and_four_pixels_apart(tmp_path: Path):
 
 
 def test_of_many_frames_evenly_spaced_ones_are_drawn(tmp_path: Path):
-    """Of nine frames four: 0, 8/3, 16/3 and 8. A grid has eight of each clip."""
+    """Four of nine are 0, 8/3, 16/3 and 8. A grid has eight of each clip."""
     frames = coloured(*[(n, 0, 99) for n in range(9)])
     assert evenly_spaced(frames, 4)[:, 0, 0, 0].tolist() == [0, 3, 5, 8]
     assert evenly_spaced(frames, 10)[:, 0, 0, 0].tolist() == list(range(9))

@@ -96,9 +96,11 @@ def test_a_clip_without_a_caption_has_no_side_text(tmp_path: Path):
 
 def test_a_caption_that_no_file_can_hold_is_written_with_its_other_letters(tmp_path: Path):
     label = Label.of("shapes", 7, "a dog \ud800 runs")
-    written(ClipOutput(tmp_path, ("gif",)), label=label)
+    written(ClipOutput(tmp_path, ("gif", "jsonl")), label=label)
     (text,) = tmp_path.glob("*.txt")
     assert text.read_bytes() == b"a dog ? runs\n"
+    row = json.loads((tmp_path / "metadata.jsonl").read_text())
+    assert (row["file_name"], row["caption"]) == (f"{label.name}.gif", "a dog ? runs")
 
 
 def test_pictures_are_wanted_where_png_is_a_format():
