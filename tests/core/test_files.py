@@ -358,7 +358,7 @@ def test_a_user_without_a_home_has_a_cache(monkeypatch):
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.setattr(files.Path, "home", no_home)
-    assert cache_folder().parent == Path(tempfile.gettempdir())
+    assert cache_folder() == Path(tempfile.gettempdir()) / f"pianoreel-{os.getuid()}"
 
 
 def no_room(path: Path) -> None:
@@ -374,6 +374,10 @@ def test_an_error_of_a_file_that_is_written_aside_names_the_file(tmp_path: Path,
     with pytest.raises(FileNotFoundError) as missing, aside(tmp_path / "no/song.mid") as hidden:
         shutil.copyfile(tmp_path / "source", hidden)
     assert missing.value.filename == str(tmp_path / "no/song.mid")
+    with pytest.raises(OSError) as copied, aside(tmp_path / "song.mid") as hidden:
+        raise OSError(errno.ENOSPC, "No space left on device", "source", None, str(hidden))
+    names = copied.value.filename, copied.value.filename2
+    assert names == ("source", str(tmp_path / "song.mid"))
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
 
 
