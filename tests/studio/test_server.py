@@ -145,6 +145,13 @@ def test_the_page_has_all_rooms_and_loads_nothing_from_elsewhere(folder: StudioF
     assert "fonts.googleapis" not in visitor.get("/theme.css").text
 
 
+def test_there_are_no_pages_of_the_framework_that_load_scripts_from_elsewhere(
+    visitor: TestClient,
+):
+    for path in ("/docs", "/redoc"):
+        assert visitor.get(path).status_code == 404, path
+
+
 def test_files_of_the_folder_are_shown_and_no_others(visitor: TestClient):
     assert visitor.get("/kept/songs/take/song.mid").content == b"song"
     for path in (
