@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from core.app.configuration import ModelConfig
 from core.app.domain import Examples
-from core.app.latent_commands import arithmetic, interpolate, reconstruct, translate, vary
+from core.app.latent import LatentPoints, LatentSpace
+from core.app.latent_commands import arithmetic, interpolate, place, reconstruct, translate, vary
 from core.app.model import Model
 from core.app.output import Output
 from core.theory.distributions import Delta
@@ -98,6 +99,26 @@ def test_a_file_of_which_only_the_beginning_counts_is_named(world, tmp_path, cap
     assert said.startswith("a.mid is longer") and said.endswith(
         "its beginning counts, 1 part of 2"
     )
+
+
+def test_a_text_that_names_no_file_is_a_point_of_the_prior_with_its_condition(
+    world, monkeypatch: pytest.MonkeyPatch
+):
+    """The domain reads RED out of it, and the seed 7."""
+    drawn: list[Any] = []
+    point = world.ae.encode(torch.tensor([[6.0, 0.0]]), None)
+
+    def draw(self: Any, *asked: Any) -> LatentPoints:
+        drawn.append(asked)
+        return point
+
+    kind, model = type(world.ae.domain), type(world.ae)
+    monkeypatch.setattr(kind, "condition", lambda self, text, seed: ([text.upper()], seed + 4))
+    monkeypatch.setattr(model, "warn_of", lambda self, conditions: drawn.append(conditions))
+    monkeypatch.setattr(model, "read_conditions", lambda self, conditions: None)
+    monkeypatch.setattr(LatentSpace, "draw", draw)
+    assert place(world.ae, "red", 3) == (point, "RED")
+    assert drawn == [["RED"], (1, None, 7)]
 
 
 def test_arithmetic_writes_the_sum_and_draws_all_four(world, tmp_path):
