@@ -26,9 +26,10 @@ from studio.components.messages import state
 from studio.components.songbook import UNTOUCHED, shelf, with_songs
 from studio.folder import StudioFolder
 from studio.page import page
-from studio.rooms import files, songs
+from studio.rooms import files, runs, songs
 from studio.rooms.files import FileRoom
 from studio.rooms.models import gallery
+from studio.rooms.runs import RunRoom
 from studio.rooms.shots import NO_MUSIC
 from studio.rooms.shots import Wishes as ClipWishes
 from studio.rooms.songs import SongRoom
@@ -586,6 +587,26 @@ def test_a_command_runs_apart_and_prints_to_its_folder(
     assert command.settings["start_new_session"] is True
     path = os.pathsep.join(one for one in sys.path if one)
     assert command.settings["env"] == {**os.environ, "PYTHONPATH": path}
+
+
+def test_runs_are_measured_by_one_command_against_what_the_first_has_learned_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    launched: list[Any] = []
+    monkeypatch.setattr(child, "launch", lambda *command: launched.append(command))
+    monkeypatch.setattr(runs, "is_trained", lambda folder, domain, name: domain is MUSIC)
+    monkeypatch.setattr(runs, "learned_from", lambda folder, domain, run: f"data of {run.name}")
+    folder = StudioFolder.of(tmp_path)
+    one, two = (folder.runs / name for name in ("one", "two"))
+    mine = folder.root / "collections" / "mine"
+    for path in (one, two, mine):
+        path.mkdir()
+    for data in (runs.OF_TRAINING, "mine"):
+        RunRoom(folder).measure(["one", "two"], data)
+    to, beside = folder.root / "evaluation", [str(one), "--beside", str(two)]
+    for (place, command), against in zip(launched, ("data of one", str(mine)), strict=True):
+        ends = ["--against", against, "--count", "64", "--to", str(to)]
+        assert (place, command) == (to, ["music", "evaluate", *beside, *ends])
 
 
 # ---- curves
