@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 
-from core.app import fit
 from core.app.domain import Examples, Tick
 from core.app.latent import LatentPoints, LatentSpace
 from core.app.model import Model as CoreModel
@@ -23,7 +22,6 @@ from core.errors import ConfigError, UserError
 from core.exchange.graph import Graph
 from core.theory.distributions import Distribution
 from core.theory.shapes import Latents, Samples
-from core.training.loop import UNMONITORED, Monitor
 from musegen.bar_latents.autoencoder import BarDecoder
 from musegen.bar_latents.form import form_of
 from musegen.bar_latents.prior import LatentPrior
@@ -32,7 +30,6 @@ from musegen.composition.note_sampler import LookbackSampler, NoteSampler
 from musegen.composition.phrase_sampler import Accompanist, PhraseSampler
 from musegen.composition.sampler import SongSampler
 from musegen.configuration import DataSpec, MusicModel
-from musegen.data.collection import Collection
 from musegen.densities.lookback_network import LookbackNetwork
 from musegen.densities.note_sequences import NoteRows, from_rows, to_rows
 from musegen.domain import Items, Music
@@ -358,23 +355,5 @@ class Model(CoreModel[Any]):
 
 DOMAIN = Model.domain = Music(Model)
 
-
-def train(
-    data: str | Path | Collection,
-    to: str | Path,
-    model: str | None = None,
-    preset: str | None = None,
-    device: str = "auto",
-    assignments: Sequence[str] = (),
-    other: str | Path | Collection | None = None,
-    monitor: Monitor = UNMONITORED,
-    start: str | Path | None = None,
-) -> Model:
-    """Train on prepared data into the run folder `to`; the same call resumes there.
-
-    `data`: a collection, or its folder. `other`: the second one of a model that translates.
-    `start`: a run whose weights the new one begins with. See `core.app.fit`.
-    """
-    return fit.train(
-        DOMAIN, data, to, model, preset, device, assignments, other, monitor=monitor, start=start
-    )
+train = DOMAIN.train
+"""Train on songs into a run folder; see `core.app.domain.Domain.train`."""

@@ -18,7 +18,6 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from core.app import fit
 from core.app.domain import Examples
 from core.app.latent import Kept, LatentSpace
 from core.app.model import Model as CoreModel
@@ -29,8 +28,6 @@ from core.errors import ConfigError, UserError
 from core.theory.contracts import require
 from core.theory.distributions import Distribution
 from core.theory.shapes import Samples
-from core.training.loop import UNMONITORED, Monitor
-from videogen.captioned_clips import CaptionedClips
 from videogen.configuration import DataSpec, VideoModel
 from videogen.continuation import Clock, Continuation, Timing
 from videogen.domain import Video
@@ -380,24 +377,5 @@ def _require_sentences(name: str, captions: Sequence[str], least: int = 1) -> No
 
 DOMAIN = Model.domain = Video(Model)
 
-
-def train(
-    data: str | Path | CaptionedClips,
-    to: str | Path,
-    model: str | None = None,
-    preset: str | None = None,
-    device: str = "auto",
-    assignments: Sequence[str] = (),
-    other: str | Path | CaptionedClips | None = None,
-    monitor: Monitor = UNMONITORED,
-    start: str | Path | None = None,
-) -> Model:
-    """Train on captioned clips into the run folder `to`; the same call resumes there.
-
-    `data`: a collection, or its folder, or moving shapes. `other`: the second collection of a
-    model that translates. `start`: a run whose weights the new one begins with. See
-    `core.app.fit`.
-    """
-    return fit.train(
-        DOMAIN, data, to, model, preset, device, assignments, other, monitor=monitor, start=start
-    )
+train = DOMAIN.train
+"""Train on captioned clips into a run folder; see `core.app.domain.Domain.train`."""

@@ -32,6 +32,7 @@ from core.files import is_folder
 from core.recipe import Recipe
 from core.recipes import RECIPES
 from core.theory.passes import Networks
+from core.training.loop import UNMONITORED, Monitor
 from core.training.presets import Preset
 from core.training.run import Run
 from core.training.step import Batches
@@ -214,6 +215,29 @@ class Domain(ABC, Generic[Data, Config, Items, Trained]):
         By default nothing does. It is called at the end of a training.
         """
         return model
+
+    def train(
+        self,
+        data: str | Path | Data,
+        to: str | Path,
+        model: str | None = None,
+        preset: str | None = None,
+        device: str = "auto",
+        assignments: Sequence[str] = (),
+        other: str | Path | Data | None = None,
+        monitor: Monitor = UNMONITORED,
+        start: str | Path | None = None,
+    ) -> Trained:
+        """Train on data into the run folder `to`; the same call resumes there.
+
+        `data`: a collection, or its folder. `other`: the second one of a model that translates.
+        `start`: a run whose weights the new one begins with. See `core.app.fit`.
+        """
+        from core.app import fit
+
+        return fit.train(
+            self, data, to, model, preset, device, assignments, other, monitor=monitor, start=start
+        )
 
     @abstractmethod
     def evaluate(

@@ -8,25 +8,22 @@ third domain costs; networks and the ring itself are in `eight_gaussians`.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.app import fit
 from core.app.domain import Examples
 from core.app.model import Model as CoreModel
 from core.app.sampling import Rows, in_chunks
 from core.errors import ConfigError
 from core.ring import eight_gaussians as ring
 from core.ring.configuration import DataSpec, RingModel
-from core.ring.domain import Data, Ring
+from core.ring.domain import Ring
 from core.ring.eight_gaussians import MODES, Points
 from core.theory.passes import read_condition
 from core.theory.shapes import Samples
-from core.training.loop import UNMONITORED, Monitor
 
 
 class Model(CoreModel[Points]):
@@ -75,19 +72,5 @@ class Model(CoreModel[Points]):
 
 DOMAIN = Model.domain = Ring(Model)
 
-
-def train(
-    data: str | Path | Data,
-    to: str | Path,
-    model: str | None = None,
-    preset: str | None = None,
-    device: str = "auto",
-    assignments: Sequence[str] = (),
-    other: Data | None = None,
-    monitor: Monitor = UNMONITORED,
-    start: str | Path | None = None,
-) -> Model:
-    """Train on points into the run folder `to`; the same call resumes there."""
-    return fit.train(
-        DOMAIN, data, to, model, preset, device, assignments, other, monitor=monitor, start=start
-    )
+train = DOMAIN.train
+"""Train on points into a run folder; see `core.app.domain.Domain.train`."""

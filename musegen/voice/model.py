@@ -8,13 +8,11 @@ sounds = model.notes_of([60, 64, 67], seed=3)
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from core.app import fit
 from core.app.domain import Examples
 from core.app.latent import LatentPoints
 from core.app.model import Model as CoreModel
@@ -22,11 +20,9 @@ from core.app.sampling import Rows, in_chunks, seeded
 from core.errors import ConfigError
 from core.theory.distributions import Distribution
 from core.theory.shapes import Samples
-from core.training.loop import UNMONITORED, Monitor
 from musegen.playing.voice import LOUDEST, Pitches, Waveforms
 from musegen.voice.conditions import one_hot
 from musegen.voice.configuration import DataSpec, VoiceModel
-from musegen.voice.data.collection import Collection
 from musegen.voice.data.names import pitch_of_text
 from musegen.voice.data.records import PrepareConfig
 from musegen.voice.domain import Voice
@@ -147,22 +143,5 @@ class Timbre:
 
 DOMAIN = Model.domain = Voice(Model)
 
-
-def train(
-    data: str | Path | Collection,
-    to: str | Path,
-    model: str | None = None,
-    preset: str | None = None,
-    device: str = "auto",
-    assignments: Sequence[str] = (),
-    other: Any = None,
-    monitor: Monitor = UNMONITORED,
-    start: str | Path | None = None,
-) -> Model:
-    """Train on prepared notes into the run folder `to`; the same call resumes there.
-
-    See `core.app.fit`.
-    """
-    return fit.train(
-        DOMAIN, data, to, model, preset, device, assignments, other, monitor=monitor, start=start
-    )
+train = DOMAIN.train
+"""Train on notes into a run folder; see `core.app.domain.Domain.train`."""
