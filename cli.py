@@ -185,8 +185,8 @@ def _presets() -> list[dict[str, str]]:
 def _report(to: Path, seeds: int, models: list[str]) -> Iterator[Path]:
     import torch
 
-    from core.config import nearest
     from core.ring.benchmark import adapting, on_the_ring, survey, write
+    from core.wording import nearest
 
     known = [*on_the_ring(), *adapting()]
     for model in models:
@@ -242,7 +242,7 @@ def reel(
 
     pianoreel reel "a dog runs" "a cat sleeps" --run runs/mine --bars-per-clip 2 --to film.mp4
     """
-    from core.data.preparation import counted
+    from core.wording import counted
     from musegen.composition.soundtrack import BAR_SECONDS, compose_bars
     from videogen.model import Model
     from videogen.rendering.enlargement import Enlargement

@@ -9,7 +9,6 @@ Unknown keys and wrong types are errors, each naming its key and the nearest kno
 {'train': {'steps': 1000, 'batch_size': 16, 'learner': {'learning_rate': 0.001}}}
 """
 
-import difflib
 import json
 import logging
 import math
@@ -23,6 +22,7 @@ from typing import Annotated, Any, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import ConfigError
+from core.wording import nearest
 from core.yaml_files import parse_yaml
 
 LOG = logging.getLogger("pianoreel")
@@ -209,17 +209,6 @@ def plain(fault: str) -> str:
     for said, meant in _PLAIN.items():
         fault = re.sub(said, meant, fault)
     return fault
-
-
-def nearest(name: str, known: Sequence[str]) -> str:
-    """Return the end of a sentence that helps with a misspelt name.
-
-    >>> nearest("ganw", ["wgan", "vae", "hinge"])
-    "did you mean 'wgan'? There are wgan, vae, hinge"
-    """
-    matches = difflib.get_close_matches(name, known, n=1)
-    guess = f"did you mean '{matches[0]}'? There are " if matches else "there are "
-    return guess + ", ".join(known)
 
 
 def _assign(values: dict[str, Any], path: list[str], value: Any, assignment: str) -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 
 from torch import nn
 
-from core.config import nearest
 from core.densities.flow import Flow
 from core.densities.map_flow import Shape
 from core.densities.sequences import CausalBody
@@ -20,6 +19,7 @@ from core.theory.divergences import KL
 from core.theory.passes import Batch, Networks, Passes, Space
 from core.theory.terms import CriticWeighted, Match, Term, adjust, needs_of
 from core.training.optimisation import Optimisation
+from core.wording import nearest
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ any domain that offers what its terms need.
 from collections.abc import Mapping
 
 from core import papers
-from core.config import nearest
 from core.densities.closed_form import GaussianMixture, LinearGaussian
 from core.densities.codebook import CodePrior, TwoLevelCodePrior
 from core.densities.flow import glow, nice, realnvp
@@ -41,6 +40,7 @@ from core.theory.terms import (
     Reconstruct,
 )
 from core.training.optimisation import Optimisation
+from core.wording import nearest
 
 ENCODER, DECODER, BOTH = ("encoder",), ("decoder",), ("encoder", "decoder")
 RECONSTRUCT = Reconstruct("x")
@@ -55,6 +55,8 @@ CODED = (
 )
 LIKELIHOOD = Match("x", KL(), trains=("density",))
 """The terms that most recipes share."""
+
+LISTING = "`pianoreel models` lists all"
 
 RECIPES: dict[str, Recipe] = {
     "ae": Recipe(
@@ -310,5 +312,5 @@ def recipe(name: str, known: Mapping[str, Recipe] = RECIPES) -> Recipe:
     `ConfigError` for an unknown name, with the nearest known ones.
     """
     if name not in known:
-        raise ConfigError(f"no model is called '{name}': {nearest(name, list(known))}")
+        raise ConfigError(f"no model is called '{name}': {nearest(name, list(known), LISTING)}")
     return known[name]

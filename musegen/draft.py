@@ -20,9 +20,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from core.data.preparation import counted
 from core.data.sources import RejectedFile, stem_of_file
 from core.errors import ConfigError, UserError
+from core.wording import counted
 from musegen.controls import STILL, Controls, usual_controls
 from musegen.files.limits import MusicLimits
 from musegen.files.midi import read_midi

@@ -4,9 +4,10 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from core.config import Strict, nearest
+from core.config import Strict
 from core.errors import ConfigError
 from core.theory.distributions import Binarisation
+from core.wording import nearest
 from musegen.tonality import Key
 
 LEAST_DENSITY, MOST_DENSITY = 0.25, 4.0

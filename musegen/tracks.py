@@ -15,8 +15,9 @@ from unicodedata import normalize
 
 from pydantic import Field, field_validator, model_validator
 
-from core.config import Strict, nearest, resolve
+from core.config import Strict, resolve
 from core.errors import ConfigError
+from core.wording import nearest
 from core.yaml_files import read_yaml
 
 Family = Literal["piano", "guitar", "bass", "strings"]

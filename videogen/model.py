@@ -23,11 +23,11 @@ from core.app.latent import Kept, LatentSpace
 from core.app.model import Model as CoreModel
 from core.app.sampling import LARGEST_CHUNK, Rows, draw_chunks, in_chunks
 from core.config import listed, positive, whole
-from core.data.preparation import counted
 from core.errors import ConfigError, UserError
 from core.theory.contracts import require
 from core.theory.distributions import Distribution
 from core.theory.shapes import Samples
+from core.wording import counted
 from videogen.configuration import DataSpec, VideoModel
 from videogen.continuation import Clock, Continuation, Timing
 from videogen.domain import Video

@@ -23,19 +23,20 @@ import torch
 
 from core.app.configuration import Config
 from core.app.output import Output
-from core.config import nearest, resolve
+from core.config import resolve
 from core.data.collection import Split
 from core.data.preparation import Tick
 from core.data.sources import is_source
 from core.errors import ConfigError, UserError
 from core.files import is_folder
 from core.recipe import Recipe
-from core.recipes import RECIPES
+from core.recipes import LISTING, RECIPES
 from core.theory.passes import Networks
 from core.training.loop import UNMONITORED, Monitor
 from core.training.presets import Preset
 from core.training.run import Run
 from core.training.step import Batches
+from core.wording import nearest
 
 if TYPE_CHECKING:
     from core.app.evaluation import Evaluation
@@ -267,7 +268,8 @@ class Domain(ABC, Generic[Data, Config, Items, Trained]):
         """Resolve a model's name or alias to its recipe's; `ConfigError` for an unknown one."""
         name = self.aliases.get(model, model)
         if name not in self.recipes:
-            known = nearest(model, [*self.aliases, *self.recipes])
+            able = (own for own, known in self.recipes.items() if known.needs <= self.offers)
+            known = nearest(model, [*self.aliases, *able], LISTING)
             raise ConfigError(f"no model is called '{model}': {known}")
         return name
 

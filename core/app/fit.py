@@ -14,7 +14,7 @@ from core import processes
 from core.app.configuration import Config, RunConfig
 from core.app.domain import Domain
 from core.app.model import Model
-from core.config import MissingKeys, layered, merged, nearest, override, resolve
+from core.config import MissingKeys, layered, merged, override, resolve
 from core.data.preparation import require_no_collection
 from core.errors import ConfigError, UserError
 from core.exchange.tensorboard import Board
@@ -35,6 +35,7 @@ from core.training.loop import train as train_run
 from core.training.run import CONFIG, Run
 from core.training.step import Batches, TrainState
 from core.training.warm_start import start_from
+from core.wording import nearest
 
 SHOWN = 8
 """Items that are drawn while training."""

@@ -15,10 +15,10 @@ from core.app.latent import LatentPoints, concat, slerp
 from core.app.latent import arithmetic as combine
 from core.app.model import LOG, Model
 from core.app.output import Output
-from core.data.preparation import counted
 from core.data.sources import is_source
 from core.errors import ConfigError
 from core.files import as_text, is_file
+from core.wording import counted
 
 Reader = Callable[[Any, Path], Examples]
 """Reads a user's file as items of a model, as `Domain.read` does."""

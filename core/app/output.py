@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from core.config import nearest
 from core.errors import ConfigError, UserError
 from core.files import create_folder, temporary_folder, write_whole
+from core.wording import nearest
 
 
 @dataclass(frozen=True)

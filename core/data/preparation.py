@@ -35,6 +35,7 @@ from core.data.store import (
 from core.data.workers import CHUNK_SIZE, Failure, map_in_processes
 from core.errors import ConfigError, UserError
 from core.files import is_full, locked, read_json, write_once, write_text
+from core.wording import counted
 
 SOURCES_PER_SHARD = 256
 
@@ -208,16 +209,6 @@ class NothingKept(UserError):
             ]
         )
         super().__init__(f"{self.summary}: {folder}/rejects.jsonl says why")
-
-
-def counted(count: float, noun: str) -> str:
-    """Return how many of something there are, in words.
-
-    >>> counted(0, "file"), counted(1, "file"), counted(1200, "file"), counted(1.5, "beat")
-    ('0 files', '1 file', '1,200 files', '1.5 beats')
-    """
-    number = f"{count:,.0f}" if count == round(count) else f"{count:g}"
-    return f"{number} {noun}{'s' * (count != 1)}"
 
 
 def cure_lines(cures: Counter[str], files: int) -> list[str]:

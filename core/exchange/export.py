@@ -23,11 +23,11 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from core.config import nearest
 from core.errors import ConfigError, UserError
 from core.exchange.graph import Graph
 from core.files import aside, create_folder, require_space, unwritten
 from core.theory.passes import Networks
+from core.wording import nearest
 
 LARGEST_ERROR = 1e-3
 """The largest difference of an output from the model's at which a graph is kept."""

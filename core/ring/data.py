@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from core.config import Strict, nearest
+from core.config import Strict
 from core.data import preparation
 from core.data.catalogue import concat_rows, lengths_of
 from core.data.collection import Prepared, Split
@@ -30,6 +30,7 @@ from core.data.workers import Failure
 from core.errors import ConfigError, UserError
 from core.ring import eight_gaussians as ring
 from core.ring.eight_gaussians import MODES, Points
+from core.wording import nearest
 
 CSV = (".csv",)
 RINGS: dict[str, Callable[[int, int], Tensor]] = {

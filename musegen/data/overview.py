@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from core.data.preparation import counted
 from core.files import write_figure
+from core.wording import counted
 from musegen.data.collection import Collection
 from musegen.files.picture import COLOURS
 

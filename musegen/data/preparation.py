@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from core.config import nearest, whole
+from core.config import whole
 from core.data import preparation
 from core.data.catalogue import Catalogue, lengths_of
 from core.data.preparation import (
@@ -25,7 +25,6 @@ from core.data.preparation import (
     Part,
     PartSummary,
     Tick,
-    counted,
     open_preparation,
     pieces_by_split,
     prepare_shards,
@@ -35,6 +34,7 @@ from core.data.store import write_index
 from core.data.workers import Failure
 from core.errors import ConfigError, UserError
 from core.files import write_text
+from core.wording import counted, nearest
 from musegen.data.band import STYLES, song
 from musegen.data.catalogue import cluster, phrases_of
 from musegen.data.collection import Collection

@@ -16,10 +16,11 @@ import numpy as np
 from jaxtyping import UInt8
 
 from core.app.report import Kind, Report
-from core.data.preparation import NothingKept, counted
+from core.data.preparation import NothingKept
 from core.data.sources import expand_patterns, scan
 from core.errors import UserError
 from core.files import temporary_folder
+from core.wording import counted
 from musegen.data.band import songs
 from musegen.data.collection import Collection, spread
 from musegen.data.preparation import prepare, settings_of

@@ -12,8 +12,8 @@ from rich import box
 from rich.table import Table
 
 from core.app.report import COLOURS, Report, format_number, list_meanings
-from core.data.preparation import counted
 from core.files import write_figure
+from core.wording import counted
 from musegen.measures.evaluation import Row
 from musegen.measures.excerpts import PARTS
 from musegen.measures.form import LAGS

@@ -4,9 +4,9 @@ import logging
 from pathlib import Path
 
 from core.app.output import Output
-from core.config import nearest
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
+from core.wording import nearest
 from musegen.files import audio
 from musegen.files.midi import read_performance
 from musegen.files.sound import Session

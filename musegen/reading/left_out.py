@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.data.preparation import counted
+from core.wording import counted
 
 LEFT_OUT_PICKUP = (
     "bars are whole here, and the first is that after the pickup. To keep the pickup, put rests "

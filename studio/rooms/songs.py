@@ -8,9 +8,9 @@ from typing import Any
 import gradio as gr
 
 from core.app import latent_commands
-from core.data.preparation import counted
 from core.errors import ConfigError
 from core.files import temporary_folder
+from core.wording import counted
 from musegen.composition.composition import Composition
 from musegen.composition.request import Request
 from musegen.draft import Source, accompaniment

@@ -11,12 +11,12 @@ import gradio as gr
 from core.app import fit
 from core.app.domain import Domain
 from core.config import resolve
-from core.data.preparation import counted
 from core.errors import ConfigError, UserError
 from core.exchange.curves import is_finite
 from core.training.forecast import Need, shortfall, steps_a_second, steps_in_all
 from core.training.loop import Budget, TrainConfig
 from core.training.run import Run
+from core.wording import counted
 from musegen.model import DOMAIN as MUSIC
 from studio import child
 from studio.components.curves import curves

@@ -17,7 +17,6 @@ from core.config import (
     Strict,
     layered,
     listed,
-    nearest,
     override,
     positive,
     require_seed,
@@ -94,10 +93,6 @@ def test_a_value_has_no_keys_below_it():
 
 def test_a_date_stays_text():
     assert settings("name=2020-01-01").name == "2020-01-01"
-
-
-def test_a_far_name_gets_the_list_and_no_guess():
-    assert nearest("zzz", ["vae", "gan"]) == "there are vae, gan"
 
 
 @pytest.mark.parametrize(

@@ -440,7 +440,8 @@ def test_unknown_names_get_the_known_ones(data: Path, tmp_path: Path):
     refused(2, "did you mean 'wgan'", "music", "train", data, *to, "--model", "wgann")
     refused(2, "did you mean 'small'", "music", "train", data, *to, "--preset", "smal")
     refused(2, "did you mean 'voices'", "music", "prepare", data, *to, "--tracks", "voice")
-    refused(2, "vae_gan", "cite", "nothing")
+    refused(2, "called 'nothing': `pianoreel models` lists all", "cite", "nothing")
+    refused(2, "did you mean 'vae'? `pianoreel models` lists all", "cite", "VAE")
     refused(2, "auto, cpu, cuda", "music", "train", data, *to, "--device", "tpu")
 
 

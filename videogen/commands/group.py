@@ -318,7 +318,7 @@ def sprites(
 
     pianoreel video prepare sprites/clips.jsonl --to data/sprites --frames 8 --fps 8
     """
-    from core.data.preparation import counted
+    from core.wording import counted
     from videogen.data.sprites import write_sprites
 
     with ticking("composing") as tick:

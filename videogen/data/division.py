@@ -20,8 +20,8 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from core.data import catalogue
-from core.data.preparation import counted
 from core.errors import UserError
+from core.wording import counted
 from videogen.data.records import PrepareConfig
 from videogen.words import words_of
 

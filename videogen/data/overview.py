@@ -8,8 +8,8 @@ from jaxtyping import Int, UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from core.data.preparation import counted
 from core.files import write_figure
+from core.wording import counted
 from videogen.data.collection import Collection
 
 CLIPS, COLUMNS = 24, 4

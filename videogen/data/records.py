@@ -15,9 +15,9 @@ from jaxtyping import Int, UInt8
 from pydantic import Field
 
 from core.data.catalogue import concat_rows, lengths_of
-from core.data.preparation import counted
 from core.data.sources import RejectedFile
 from core.data.workers import Failure
+from core.wording import counted
 from videogen.data.sources.captioned import Captioned, CaptionSource, Origin
 from videogen.files.clock import first_frame
 from videogen.files.frame import View

@@ -29,9 +29,9 @@ from av.error import (
 from av.stream import Disposition
 from jaxtyping import UInt8
 
-from core.data.preparation import counted
 from core.data.sources import MISTAKEN_BYTES, RejectedFile, mistaken_for, require_size
 from core.errors import UserError
+from core.wording import counted
 from videogen.files.clock import (
     Excerpt,
     InFrames,

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from core.config import nearest
 from core.data.collection import Split
 from core.errors import ConfigError
+from core.wording import nearest
 from videogen.files.clip import Clips, FrameBatch, to_frames
 from videogen.shapes.drawing import AMPLITUDE, FRAMES_PER_SECOND, PERIODS, TRAVEL, draw
 from videogen.shapes.grammar import CAPTIONS, COLOURS, SHAPES, SIZES, WORDS, split_of

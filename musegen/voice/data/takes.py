@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float
 from pretty_midi.constants import INSTRUMENT_MAP
 
-from core.data.preparation import counted
 from core.data.workers import Failure
+from core.wording import counted
 from musegen.playing.program import Program
 from musegen.playing.resampling import resampled
 from musegen.playing.sf2 import Soundfont

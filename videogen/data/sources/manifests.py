@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from core.data.preparation import SETTINGS_FILE, counted
+from core.data.preparation import SETTINGS_FILE
 from core.data.sources import GZIP_SUFFIX, is_source, real_path, stem_of_file
 from core.errors import UserError
+from core.wording import counted
 from videogen.data.cells import Faulty, NotUnderstood
 from videogen.data.manifest import Row, read_manifest
 from videogen.data.sources.clips import Clips
