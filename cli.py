@@ -13,16 +13,17 @@ try:  # what follows needs a moment, in which Ctrl-C ends quietly, too
 
     from core.app.commands.command import OptionCommand
     from core.app.commands.failures import ErrorGroup
+    from core.app.commands.group import group_of
     from core.app.commands.options import MAKE, Device, Json, Seed
     from core.app.commands.printing import print_json, print_paths
     from core.app.commands.signals import end_by_signals
     from core.app.progress import ticking
     from core.errors import ConfigError, UserError
     from core.files import temporary_folder
-    from core.ring.commands import ring
-    from musegen.commands.group import music
-    from musegen.voice.commands import voice
-    from videogen.commands.group import video_group
+    from core.ring.commands import RingCommands
+    from musegen.commands.group import MusicCommands
+    from musegen.voice.commands import VoiceCommands
+    from videogen.commands.group import VideoCommands
     from videogen.commands.options import Enlarger, Resize, Scale
 except KeyboardInterrupt:
     raise SystemExit(130) from None
@@ -41,7 +42,10 @@ def _music_of(run: str | None, seconds: float, seed: int, device: str) -> "Audio
     return compose_seconds(run, seconds, seed, device).sound
 
 
-DOMAINS = "Make, steer, measure, learn"
+DOMAINS = MusicCommands(), VideoCommands(_music_of), VoiceCommands(), RingCommands()
+"""The domains; a new one is added here."""
+
+GROUPS = "Make, steer, measure, learn"
 MODELS = "The models and their papers"
 MACHINE = "This machine"
 """The panels of the help."""
@@ -64,10 +68,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.add_typer(music, name="music", rich_help_panel=DOMAINS)
-app.add_typer(video_group(_music_of), name="video", rich_help_panel=DOMAINS)
-app.add_typer(voice, name="voice", rich_help_panel=DOMAINS)
-app.add_typer(ring, name="ring", rich_help_panel=DOMAINS)
+for _own in DOMAINS:
+    app.add_typer(group_of(_own), name=_own.name, rich_help_panel=GROUPS)
 
 
 def main() -> None:
@@ -359,12 +361,7 @@ def export(
 
 def _domains() -> "list[Domain]":
     """Return every domain."""
-    from core.ring.model import DOMAIN as RING
-    from musegen.model import DOMAIN as MUSIC
-    from musegen.voice.model import DOMAIN as VOICE
-    from videogen.model import DOMAIN as VIDEO
-
-    return [MUSIC, VIDEO, VOICE, RING]
+    return [own.domain() for own in DOMAINS]
 
 
 @app.command(cls=OptionCommand, rich_help_panel=MAKE)
@@ -417,11 +414,7 @@ def cite(
 
 def _recipes() -> "dict[str, Recipe]":
     """Return the recipes of every domain."""
-    from musegen.recipes import RECIPES as OF_MUSIC
-    from musegen.voice.recipes import RECIPES as OF_VOICES
-    from videogen.recipes import RECIPES as OF_VIDEO
-
-    return {**OF_MUSIC, **OF_VOICES, **OF_VIDEO}
+    return {name: one for domain in _domains() for name, one in domain.recipes.items()}
 
 
 @app.command(cls=OptionCommand, rich_help_panel=MACHINE)
@@ -431,20 +424,13 @@ def doctor(json: Json = False) -> None:
     If something is faulty, say how to repair it, and exit with 1.
     """
     from core.app import doctor as machine
-    from musegen import files as music_files
-    from musegen.files.limits import MusicLimits
-    from musegen.voice.data.limits import VoiceLimits
-    from videogen import files as video_files
-    from videogen.files.limits import VideoLimits
 
     faults = list(machine.faults())
-    libraries = (*music_files.LIBRARIES, *video_files.LIBRARIES)
+    limits = [kind for own in DOMAINS for kind in own.limits().items()]
     report = {
-        "versions": machine.versions(libraries),
+        "versions": machine.versions(name for own in DOMAINS for name in own.libraries),
         **({} if faults else {"devices": machine.devices()}),
-        "limits of one music file": machine.describe(MusicLimits()),
-        "limits of one recording": machine.describe(VoiceLimits()),
-        "limits of one video file": machine.describe(VideoLimits()),
+        **{f"limits of one {kind}": machine.describe(one) for kind, one in limits},
         **({} if faults else {"sound": _sound()}),
     }
     if json:

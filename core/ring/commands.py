@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.app.commands.domain import DomainCommands
-from core.app.commands.group import group_of
-from core.app.commands.options import RunArgument, Seed, Set
+from core.app.commands.options import CollectionFolder, RunArgument, Seed, Set
 from core.app.output import Output
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class RingCommands(DomainCommands):
         jobs: int,
         tick: Callable[[int, int], None],
         sources: Annotated[list[str], typer.Argument(help="Folders or .csv files: x,y[,label].")],
-        to: Annotated[Path, typer.Option(help="Folder to write the prepared collection to.")],
+        to: CollectionFolder,
         seed: Seed = 0,
         settings: Set = None,
     ) -> Any:
@@ -78,16 +77,6 @@ class RingCommands(DomainCommands):
 
         return self.domain().open(Path(other)) if Path(other).is_dir() else DrawnRing(other)
 
-    def output(
-        self,
-        to: Path,
-        device: str,
-        overwrite: Annotated[
-            bool, typer.Option("--overwrite", help="Replace other points of the same names.")
-        ] = False,
-    ) -> Output:
-        return Output(to, overwrite=overwrite)
-
     def sample(
         self,
         to: Output,
@@ -103,6 +92,3 @@ class RingCommands(DomainCommands):
         labels = [str(number % model.spec.labels) for number in range(count)]
         points = model.points(count, seed, labels)
         yield from self.domain().write(model, points, labels, "points", to)
-
-
-ring = group_of(RingCommands())

@@ -1,29 +1,36 @@
 """The commands of music. Each imports what it needs when it runs, so that --help is quick."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from core.app.commands.command import OptionCommand
 from core.app.commands.domain import DomainCommands
-from core.app.commands.group import group_of
-from core.app.commands.options import MAKE, Device, Json, RunArgument, Seed, Set, Shard
+from core.app.commands.options import (
+    MAKE,
+    CollectionFolder,
+    Device,
+    Json,
+    Overwrite,
+    RunArgument,
+    Seed,
+    Set,
+    Shard,
+)
 from core.app.commands.printing import print_paths
 from core.app.output import Output
 from core.app.progress import followed
+from core.data.limits import Limits
 from core.errors import ConfigError
 from musegen.commands.options import (
     Band,
     BestOf,
     Between,
     Binarisation,
-    CollectionFolder,
     ComposedTracks,
     Continued,
-    Data,
     Density,
     Ending,
     Fill,
@@ -39,7 +46,6 @@ from musegen.commands.options import (
     MeterOption,
     MinTracks,
     Npz,
-    Overwrite,
     Paper,
     Pedal,
     PhraseBars,
@@ -65,11 +71,11 @@ from musegen.commands.options import (
     Voices,
     Wiring,
 )
+from musegen.files import LIBRARIES
 
 if TYPE_CHECKING:
     from core.app.evaluation import Evaluation
     from core.app.latent_commands import Reader
-    from musegen.data.collection import Collection
     from musegen.domain import Music
     from musegen.files.song import SongOutput
     from musegen.playing.orchestra import Orchestra
@@ -80,6 +86,7 @@ class MusicCommands(DomainCommands):
     """Songs, from MIDI files to MIDI files."""
 
     name = "music"
+    libraries = LIBRARIES
     items = "songs"
     point_help = "a MIDI file (for a model with an encoder) or a seed's number"
     examples = {
@@ -192,9 +199,6 @@ class MusicCommands(DomainCommands):
             part = Part.parse(shard)
             return preparation.prepare_part(*files, part, config, lpd=lpd, jobs=jobs, tick=tick)
         return preparation.prepare(*files, config, lpd=lpd, jobs=jobs, tick=tick)
-
-    def open_data(self, preset: str, data: Data) -> "Collection":
-        return self.domain().open(data)
 
     def train_options(self, wiring: Wiring = None, given: GivenTracks = "") -> list[str]:
         sizes = ("musegan", "bar_latents") if wiring else ()
@@ -333,6 +337,14 @@ class MusicCommands(DomainCommands):
             kept = f"kept {count:,} of {count * best_of:,} songs: the best of {best_of} each"
             typer.echo(kept, err=True)
 
+    def further(self) -> Iterable[tuple[str, Callable[..., None]]]:
+        return [(MAKE, render)]
+
+    def limits(self) -> Mapping[str, Limits]:
+        from musegen.files.limits import MusicLimits
+
+        return {"music file": MusicLimits()}
+
 
 def _require_use(options: Mapping[str, object], formats: tuple[str, ...]) -> None:
     """Raise `ConfigError` for a given option that would change none of the files."""
@@ -349,10 +361,6 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-music = group_of(MusicCommands())
-
-
-@music.command(cls=OptionCommand, rich_help_panel=MAKE)
 def render(
     song: SongFile,
     to: SoundFile = None,

@@ -23,15 +23,9 @@ Voices = Annotated[
         "instruments). Repeatable.",
     ),
 ]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace other songs of the same names.")
-]
 
 # prepare
 
-CollectionFolder = Annotated[
-    Path, typer.Option(help="Folder to write the prepared collection to.")
-]
 Sources = Annotated[
     list[str] | None,
     typer.Argument(
@@ -75,7 +69,6 @@ Style = Annotated[
 
 # train
 
-Data = Annotated[Path, typer.Argument(help="A collection that `prepare` wrote.")]
 Wiring = Annotated[
     Literal["composer", "jamming", "hybrid"] | None,
     typer.Option(

@@ -1,21 +1,27 @@
 """The commands of voices. Each imports what it needs when it runs, so that --help is quick."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.app.commands.command import OptionCommand
 from core.app.commands.domain import DomainCommands
-from core.app.commands.group import group_of
-from core.app.commands.options import MAKE, Device, Json, RunArgument, Seed, Set
+from core.app.commands.options import (
+    MAKE,
+    CollectionFolder,
+    Device,
+    Json,
+    RunArgument,
+    Seed,
+    Set,
+)
 from core.app.commands.printing import print_paths
 from core.app.output import Output
+from core.data.limits import Limits
 
 if TYPE_CHECKING:
-    from musegen.voice.data.collection import Collection
     from musegen.voice.domain import Voice
 
 MOST_NAMED = 16
@@ -61,7 +67,7 @@ class VoiceCommands(DomainCommands):
         self,
         jobs: int,
         tick: Callable[[int, int], None],
-        to: Annotated[Path, typer.Option(help="Folder to write the prepared collection to.")],
+        to: CollectionFolder,
         sources: Annotated[
             list[str] | None,
             typer.Argument(
@@ -112,23 +118,6 @@ class VoiceCommands(DomainCommands):
         config = resolve(PrepareConfig, override(chosen, settings or []), "voice prepare")
         return prepare(sources or [], to, config, soundfont, jobs=jobs, tick=tick)
 
-    def open_data(
-        self,
-        preset: str,
-        data: Annotated[Path, typer.Argument(help="A collection that `prepare` wrote.")],
-    ) -> "Collection":
-        return self.domain().open(data)
-
-    def output(
-        self,
-        to: Path,
-        device: str,
-        overwrite: Annotated[
-            bool, typer.Option("--overwrite", help="Replace other notes of the same names.")
-        ] = False,
-    ) -> Output:
-        return Output(to, overwrite=overwrite)
-
     def sample(
         self,
         to: Output,
@@ -167,6 +156,14 @@ class VoiceCommands(DomainCommands):
         files[picture] = to.drawn(picture, partial(self.domain().show, model, sounds, names))
         yield from to.write_all(files)
 
+    def further(self) -> Iterable[tuple[str, Callable[..., None]]]:
+        return [(MAKE, keyboard)]
+
+    def limits(self) -> Mapping[str, Limits]:
+        from musegen.voice.data.limits import VoiceLimits
+
+        return {"recording": VoiceLimits()}
+
 
 def _numbers(text: str) -> list[int]:
     from core.errors import ConfigError
@@ -197,10 +194,6 @@ def _pitches(text: str) -> list[int]:
     return list(dict.fromkeys(pitch for pitch in pitches if pitch is not None))
 
 
-voice = group_of(VoiceCommands())
-
-
-@voice.command(cls=OptionCommand, rich_help_panel=MAKE)
 def keyboard(
     run: RunArgument = None,
     to: Annotated[

@@ -13,8 +13,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from core.app import fit
+from core.app.commands.group import group_of
 from core.app.fit import configure
-from videogen.commands.group import video_group
+from videogen.commands.group import VideoCommands
 from videogen.configuration import VideoRun
 from videogen.data import preparation
 from videogen.data.records import PrepareConfig
@@ -123,7 +124,7 @@ def sampled(patch: pytest.MonkeyPatch, to: Path, *options: object) -> tuple[list
 
     patch.setattr(Take, "shoot", shoot)
     arguments = ["sample", CAPTION, "--device", "cpu", "--to", to, *options]
-    answer = CliRunner().invoke(video_group(compose), [str(one) for one in arguments])
+    answer = CliRunner().invoke(group_of(VideoCommands(compose)), [str(one) for one in arguments])
     assert answer.exit_code == 0, answer.output
     return takes, songs
 

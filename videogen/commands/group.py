@@ -1,18 +1,15 @@
 """The commands of video. Each imports what it needs when it runs, so that --help is quick."""
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from core.app.commands.command import OptionCommand
 from core.app.commands.domain import DomainCommands
-from core.app.commands.group import group_of
-from core.app.commands.options import LEARN, Seed, Set, Shard
+from core.app.commands.options import LEARN, Overwrite, Seed, Set, Shard
 from core.app.output import Output
 from core.app.progress import ticking
+from core.data.limits import Limits
 from core.errors import ConfigError, UserError
 from videogen.commands.options import (
     Background,
@@ -40,7 +37,6 @@ from videogen.commands.options import (
     MostClips,
     Music,
     MusicRun,
-    Overwrite,
     Pairs,
     Parts,
     Prompts,
@@ -60,6 +56,7 @@ from videogen.commands.options import (
     StartPicture,
     Then,
 )
+from videogen.files import LIBRARIES
 
 if TYPE_CHECKING:
     from videogen.captioned_clips import CaptionedClips
@@ -73,9 +70,10 @@ Compose = Callable[[str | None, float, int, str], "Sound"]
 
 
 class VideoCommands(DomainCommands):
-    """Clips, from captioned videos to clips of a caption."""
+    """Clips, from captioned videos to clips of a caption; `compose` is asked for music."""
 
     name = "video"
+    libraries = LIBRARIES
     items = "clips"
     point_help = "a caption or a video file"
     examples = {
@@ -296,6 +294,14 @@ class VideoCommands(DomainCommands):
 
             yield from take.write(model, label, to, compose if music else None, parts)
 
+    def further(self) -> Iterable[tuple[str, Callable[..., None]]]:
+        return [(LEARN, sprites)]
+
+    def limits(self) -> Mapping[str, Limits]:
+        from videogen.files.limits import VideoLimits
+
+        return {"video file": VideoLimits()}
+
 
 def _captions_in(hold_out: str) -> tuple[str, ...]:
     """Read the file of captions that --hold-out names."""
@@ -325,10 +331,3 @@ def sprites(
         written = write_sprites(parts, to, count, seed, tick)
     prepared = f"pianoreel video prepare {shlex.quote(str(to / 'clips.jsonl'))}"
     print(f"{counted(written, 'clip')}: prepare them with {prepared}")
-
-
-def video_group(compose: Compose) -> typer.Typer:
-    """Build the group of the commands; `compose` is asked for music."""
-    group = group_of(VideoCommands(compose))
-    group.command(cls=OptionCommand, rich_help_panel=LEARN)(sprites)
-    return group

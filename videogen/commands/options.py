@@ -224,9 +224,6 @@ Loop = Annotated[
         "blended into the beginning.",
     ),
 ]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace other clips of the same names.")
-]
 
 # sample
 

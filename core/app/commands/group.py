@@ -38,6 +38,8 @@ def group_of(own: DomainCommands) -> typer.Typer:
             command.__name__, cls=OptionCommand, help=_help(command, own), rich_help_panel=panel
         )
         register(with_options(functools.partial(command, own), **lent))
+    for panel, further in own.further():
+        group.command(cls=OptionCommand, rich_help_panel=panel)(further)
     return group
 
 

@@ -78,6 +78,13 @@ StepsEach = Annotated[
         rich_help_panel=BUDGET,
     ),
 ]
+CollectionFolder = Annotated[
+    Path, typer.Option(help="Folder to write the prepared collection to.")
+]
+CollectionArgument = Annotated[Path, typer.Argument(help="A collection that `prepare` wrote.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace other files of the same names.")
+]
 RunFolder = Annotated[
     Path, typer.Option("--to", help="Folder of the run; the same command resumes it.")
 ]

@@ -11,11 +11,11 @@ from command import run
 from fake_domain import fake_model
 
 from core.app import fit
+from core.app.commands.group import group_of
 from core.errors import ConfigError, UserError
 from core.recipes import RECIPES
 from core.ring.benchmark import on_the_ring
 from core.ring.commands import RingCommands
-from core.ring.commands import ring as ring_commands
 from core.ring.data import DrawnRing, PointCollection, parse_points, prepare
 from core.ring.eight_gaussians import to_symbols
 from core.ring.model import DOMAIN, Model, train
@@ -190,7 +190,7 @@ def test_the_command_that_prepares_shows_its_progress_and_takes_settings(tmp_pat
 
 
 def test_every_command_has_examples_of_its_own():
-    commands = {command.name for command in ring_commands.registered_commands}
+    commands = {command.name for command in group_of(RingCommands()).registered_commands}
     assert commands == {*RingCommands.examples}
     for name, lines in RingCommands.examples.items():
         assert {line.split()[0] for line in lines} == {name}
