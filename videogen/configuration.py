@@ -1,7 +1,6 @@
 """Configuration of a video model and of its run: recipe, sizes of networks, form of a clip."""
 
-from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -58,7 +57,7 @@ class VideoModel(ModelConfig):
     `enlarger`: the run, or the shipped weights, by which its clips are enlarged.
     """
 
-    known_recipes: ClassVar[Mapping[str, Recipe]] = RECIPES
+    known_recipes = RECIPES
 
     video: VideoConfig = VideoConfig()
     mismatched: bool = True
@@ -94,7 +93,7 @@ class VideoRun(RunConfig):
     chance, beside which others are measured. `augment`: changes of clips from files.
     """
 
-    changeable: ClassVar[tuple[str, ...]] = (*CHANGEABLE, "spec.captions", *FRAMING)
+    changeable = (*CHANGEABLE, "spec.captions", *FRAMING)
     """Runs of earlier versions keep no captions."""
 
     model: VideoModel

@@ -20,6 +20,7 @@ from core.app.commands.options import (
 from core.app.commands.printing import print_paths
 from core.app.output import Output
 from core.data.limits import Limits
+from core.errors import ConfigError
 
 if TYPE_CHECKING:
     from musegen.voice.domain import Voice
@@ -166,8 +167,6 @@ class VoiceCommands(DomainCommands):
 
 
 def _numbers(text: str) -> list[int]:
-    from core.errors import ConfigError
-
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not all(part.isdecimal() for part in parts):
         raise ConfigError(f"--programs {text}: give numbers such as 0,40,73")
@@ -184,7 +183,6 @@ def _drawn(pitches: Sequence[int], count: int, one_timbre: bool) -> list[str]:
 
 
 def _pitches(text: str) -> list[int]:
-    from core.errors import ConfigError
     from musegen.voice.data.names import pitch_of_text
 
     parts = [part.strip() for part in text.split(",") if part.strip()]

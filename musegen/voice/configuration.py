@@ -1,8 +1,5 @@
 """Configuration of a model of notes and of its run: recipe, sizes of networks, form of a note."""
 
-from collections.abc import Mapping
-from typing import ClassVar
-
 from pydantic import Field
 
 from core.app.configuration import ModelConfig, RunConfig
@@ -39,7 +36,7 @@ class DataSpec(Strict):
 class VoiceModel(ModelConfig):
     """A model of notes: its recipe, what differs from it, its networks' sizes."""
 
-    known_recipes: ClassVar[Mapping[str, Recipe]] = RECIPES
+    known_recipes = RECIPES
 
     voice: VoiceConfig = VoiceConfig()
 

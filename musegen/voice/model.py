@@ -67,9 +67,7 @@ class Model(CoreModel[Sounds]):
 
     def example_conditions(self, count: int) -> Tensor | None:
         """Return one-hot pitches, from the lowest on."""
-        pitches = [
-            self.spec.lowest + n % (self.spec.highest - self.spec.lowest + 1) for n in range(count)
-        ]
+        pitches = [self.spec.lowest + n % self.spec.pitches for n in range(count)]
         return one_hot(pitches, self.spec).to(self.device)
 
     def sampled_like(self, examples: Examples, seed: int) -> Sounds:
