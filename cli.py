@@ -1,6 +1,5 @@
 """The command `pianoreel`. Each command imports what it needs inside itself: --help is quick."""
 
-import signal
 import sys
 from collections.abc import Iterator
 from io import TextIOWrapper
@@ -16,7 +15,7 @@ try:  # what follows needs a moment, in which Ctrl-C ends quietly, too
     from core.app.commands.group import group_of
     from core.app.commands.options import MAKE, Device, Json, Seed
     from core.app.commands.printing import print_json, print_paths
-    from core.app.commands.signals import end_by_signals
+    from core.app.commands.signals import ended_by_signals
     from core.app.progress import ticking
     from core.errors import ConfigError, UserError
     from core.files import temporary_folder
@@ -74,13 +73,10 @@ for _own in DOMAINS:
 
 def main() -> None:
     """The entry point of the command."""
-    end_by_signals()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # not every name of a file is UTF-8
-    try:
+    with ended_by_signals():
         app()
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)  # a stop signal that waits comes too late
 
 
 def _print_version(wanted: bool) -> None:

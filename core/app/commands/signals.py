@@ -10,6 +10,8 @@ import os
 import signal
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from core.training.interruption import SIGNALS, TOGETHER_SECONDS
@@ -65,13 +67,18 @@ class Ending:
         signal.setitimer(signal.ITIMER_REAL, LOOK_SECONDS)
 
 
-def end_by_signals() -> None:
-    """Have stop signals end this process by `Ending`; those that are ignored stay so, as under
-    nohup."""
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Have stop signals end what runs within by `Ending`; one that still waits afterwards is
+    dropped. Those that are ignored stay so, as under nohup."""
     ending = Ending()
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, ending)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _is_unbroken(at: FrameType | None) -> bool:

@@ -14,7 +14,7 @@ import pytest
 from conftest import REPOSITORY
 
 import cli
-from core.app.commands.signals import LOOK_SECONDS, Ending, Terminated, end_by_signals
+from core.app.commands.signals import LOOK_SECONDS, Ending, Terminated, ended_by_signals
 from core.files import temporary_folder
 from core.training.interruption import SIGNALS
 
@@ -50,9 +50,8 @@ def test_a_signal_waits_for_the_end_of_an_import(number: int, tmp_path: Path, mo
     )
     monkeypatch.syspath_prepend(tmp_path)
     signal.signal(number, signal.SIG_DFL)
-    end_by_signals()
     kind = KeyboardInterrupt if number == signal.SIGINT else Terminated
-    with pytest.raises(kind):
+    with pytest.raises(kind), ended_by_signals():
         assert importlib.import_module("stopped_module").IS_WHOLE
         time.sleep(60)
     del sys.modules["stopped_module"]
@@ -66,10 +65,9 @@ def test_a_signal_leaves_no_temporary_folder_that_is_just_created(tmp_path: Path
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    end_by_signals()
     with pytest.raises(KeyboardInterrupt), monkeypatch.context() as patch:
         patch.setattr(os, "mkdir", stopped)
-        with temporary_folder():
+        with ended_by_signals(), temporary_folder():
             time.sleep(60)
     assert not list(tmp_path.iterdir())
 
