@@ -59,7 +59,7 @@ class LookbackDensity(LookbackNetwork):
         """Sample a piece for each seed, on which alone it depends; yield each once it has ended.
 
         `steering`: of the chances alone. `tick`: called with bars. `openings`: a seed of each
-        piece's opening, where several are to begin alike.
+        piece's opening, where several are to begin with the same notes.
         """
         return Sampler(self, seeds, bars * self.layout.bar, steering, tick, openings).pieces()
 

@@ -99,13 +99,13 @@ def test_a_new_song_of_some_tracks_has_a_form(name: str) -> None:
     """Sections of two bars; the last bar of one that comes back may vary."""
     request, steering = Request(bars=6, tracks=("piano", "bass")), Steering(form="ABA")
     (roll,) = Composition(Model.load(name, "cpu"), request, steering).songs(seed=1)
-    first, other, again = (
+    first, other, same = (
         [(track, start % roll.grid.steps_per_bar, pitch) for track, start, pitch, _, _ in bar]
         for bar in (
             rows(roll.notes[roll.notes.start // roll.grid.steps_per_bar == n]) for n in (0, 2, 4)
         )
     )
-    assert first == again != other
+    assert first == same != other
     assert {*roll.notes.track.tolist()} <= {PIANO, BASS}
 
 

@@ -92,7 +92,7 @@ def test_first_samples_stay_where_a_song_is_short_or_steered(
 
 
 def test_samples_of_a_song_share_its_opening_alone() -> None:
-    """Of four bars here, in a model of notes; the first sample is the song without others."""
+    """The opening has four bars here; the first sample is the song without others."""
     model: Model = untrained(DOMAIN, "lookback_rnn", ["model.lookback.opening_bars=4"])
     opening = 4 * model.spec.grid.steps_per_bar
     samples = list(model.sampler(each=TRIES).notes(2, 2, 16, UNSTEERED))

@@ -43,7 +43,7 @@ def test_a_signal_ends_the_command_as_an_error_does(number: int, code: int, monk
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_waits_for_the_end_of_an_import(number: int, tmp_path: Path, monkeypatch):
-    """What is raised within one ends as an error of a library, or never."""
+    """Raised within one, it would end as an error of a library, or never."""
     (tmp_path / "stopped_module.py").write_text(
         f"import signal, time\nsignal.raise_signal({number})\ntime.sleep({3 * LOOK_SECONDS})\n"
         "IS_WHOLE = True\n"
