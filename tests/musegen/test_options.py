@@ -10,9 +10,10 @@ import pytest
 import typer
 from command import run
 
+from core.app.commands.group import group_of
 from core.data.preparation import Part
 from core.errors import UserError
-from musegen.commands.group import MusicCommands, music
+from musegen.commands.group import MusicCommands
 from musegen.composition import composition, judge
 from musegen.composition.request import Request
 from musegen.data import preparation
@@ -216,7 +217,7 @@ RANGES: dict[str, dict[str, tuple[float, float | None]]] = {
 @pytest.mark.parametrize("command", list(RANGES))
 def test_an_option_takes_the_numbers_that_make_sense(command: str):
     """All domains share those of seeds and jobs."""
-    shown: Any = typer.main.get_command(music)
+    shown: Any = typer.main.get_command(group_of(MusicCommands()))
     own = {
         option.opts[0]: (option.min, option.max)
         for option in shown.commands[command].params

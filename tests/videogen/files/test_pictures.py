@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import REPOSITORY
 from films import corners, display, greys
 from matplotlib.image import imsave
 from PIL import Image, ImageCms
@@ -21,6 +20,8 @@ from videogen.files.limits import VideoLimits
 from videogen.files.pictures import sequences
 from videogen.files.reading import read_film, read_frames
 from videogen.files.tree import File, tree_of
+
+REPOSITORY = Path(__file__).parents[3]
 
 
 def draw(folder: Path, *levels: int, suffix: str = "png", first: int = 8) -> Path:

@@ -252,8 +252,8 @@ def test_films_without_colours_are_as_bright_as_others(
     tmp_path: Path, form: str, level: int, stated: int, seen: float
 ):
     """Films of heat and of microscopes. A range: 0 none, 1 limited, which HEVC's is, 2 full."""
-    kind = np.uint8 if form == "gray" else np.uint16
-    frame = av.VideoFrame.from_ndarray(np.full((64, 64), level, kind), format=form)
+    picture: Any = np.full((64, 64), level, np.uint8 if form == "gray" else np.uint16)
+    frame = av.VideoFrame.from_ndarray(picture, format=form)
     with av.open(str(tmp_path / "x.mkv"), "w") as file:
         track: Any = file.add_stream("ffv1", rate=8)
         track.height = track.width = 64

@@ -60,8 +60,8 @@ def test_a_signal_waits_for_the_end_of_an_import(number: int, tmp_path: Path, mo
 def test_a_signal_leaves_no_temporary_folder_that_is_just_created(tmp_path: Path, monkeypatch):
     create = os.mkdir
 
-    def stopped(*arguments: object) -> None:
-        create(*arguments)
+    def stopped(path: str, mode: int) -> None:
+        create(path, mode)
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
