@@ -283,10 +283,10 @@ def test_a_song_is_there_once_it_has_ended(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_song_does_not_depend_on_how_many_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor on its batch, nor on how many samples of each song there are."""
     sampler = untrained(DOMAIN, "lookback_rnn").sampler
-    songs = [rows(song) for song in sampler().notes(5, 3, 4, UNSTEERED)]
+    songs = [rows(song) for song in sampler().notes(5, 3, 16, UNSTEERED)]
     monkeypatch.setattr(note_sampler, "MOST_ROWS", 2)
-    assert [rows(song) for song in sampler().notes(5, 3, 4, UNSTEERED)] == songs
-    each = [rows(song) for song in sampler(each=3).notes(5, 3, 4, UNSTEERED)]
+    assert [rows(song) for song in sampler().notes(5, 3, 16, UNSTEERED)] == songs
+    each = [rows(song) for song in sampler(each=3).notes(5, 3, 16, UNSTEERED)]
     assert each[::3] == songs
     assert len({str(song) for song in each}) == 15
 

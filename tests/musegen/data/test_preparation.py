@@ -78,6 +78,7 @@ def test_every_file_is_kept_or_rejected_with_a_reason(tmp_path: Path):
                 "only 3 successive bars in the metre: --bars 3": 1,
             }
         ),
+        test_share=0.15,
     )
     lines = (tmp_path / "data" / "summary.txt").read_text().splitlines()
     assert lines == summary.lines
