@@ -3,6 +3,7 @@
 import ast
 import functools
 import importlib.util
+import itertools
 import json
 import os
 import re
@@ -97,6 +98,19 @@ def test_the_command_line_takes_each_command(page: Path):
             parsed(words_of(command))
         except Exception as error:
             raise AssertionError(f"{command}\n{error}") from error
+
+
+def test_a_check_has_the_options_of_the_preparation_after_it():
+    """Another size or rate holds out other clips than the check says."""
+    pairs = 0
+    for page in PAGES:
+        given = [parsed(words_of(one)) for one in commands(page.read_text(encoding="utf-8"))]
+        prepared = [params for name, params in given if name == "pianoreel video prepare"]
+        for check, real in itertools.pairwise(prepared):
+            if check["check"] and not real["check"] and check["sources"] == real["sources"]:
+                assert real | {"check": True, "to": None} == check, name_of(page)
+                pairs += 1
+    assert pairs == 2
 
 
 def test_pages_have_commands_and_a_wrong_option_is_found():

@@ -127,7 +127,12 @@ Background = Annotated[
     typer.Option(help="Colour of bars, and behind transparent pixels.", rich_help_panel=CUTTING),
 ]
 Check = Annotated[
-    bool, typer.Option("--check", help="Read everything, report, and write nothing.")
+    bool,
+    typer.Option(
+        "--check",
+        help="Read everything, report, and write nothing. With the options of the real run it "
+        "names the clips that this will hold out.",
+    ),
 ]
 
 # train and compare
