@@ -17,6 +17,7 @@ from core.data.sources import RejectedFile
 from videogen.files.clock import Timed
 from videogen.files.light import is_standard, on_standard_screen
 from videogen.files.limits import VideoLimits
+from videogen.files.profile import as_srgb
 
 NARROWEST = 16
 """Largest ratio of the longer side of a frame to the shorter one."""
@@ -161,7 +162,7 @@ STANDARD, HIGH_RANGE = "gbrp", "gbrp16le"
 
 
 class Converter:
-    """Convert the frames of one file to squares."""
+    """Convert the frames of one file to squares; `opaque` of a picture is its ICC profile."""
 
     def __init__(self, view: View, pixel_shape: float, limits: VideoLimits):
         self.view, self.pixel_shape, self.limits = view, pixel_shape, limits
@@ -173,7 +174,8 @@ class Converter:
         if frame.colorspace == UNKNOWN and not frame.format.is_rgb:
             frame.colorspace = assumed_matrix(frame.height)
         if is_standard(frame):
-            pixels = self._scaled(opaque(frame, self.view.colour), STANDARD)
+            shown = opaque(frame, self.view.colour)
+            pixels = as_srgb(self._scaled(shown, STANDARD), shown.opaque or b"")
         else:
             signal = self._scaled(frame, HIGH_RANGE) / LARGEST_16_BIT
             pixels = on_standard_screen(signal.clip(0, 1), frame.color_trc, frame.color_primaries)
@@ -251,10 +253,22 @@ def display_matrix(frame: Any) -> Int[np.ndarray, "2 2"]:
     return identity
 
 
+def profile_of(frame: Any) -> bytes:
+    """Return the ICC profile of a decoded picture that is no PNG, whose side data end PyAV."""
+    try:
+        return bytes(_without_exif(frame).get("ICC_PROFILE") or b"")
+    except ValueError:  # data of another kind that PyAV does not know
+        return b""
+
+
 def _side_data(frame: Any) -> Any:
     """Return what comes with a frame, but for what PyAV cannot read: EXIF, and profiles of PNG."""
     if frame.format.name in OF_PNG:
         frame = _filtered(frame, "sidedata", f"mode=delete:type={PROFILE}")
+    return _without_exif(frame)
+
+
+def _without_exif(frame: Any) -> Any:
     try:
         return frame.side_data
     except ValueError:
@@ -287,12 +301,13 @@ def displayed(frame: Frame, matrix: Int[np.ndarray, "2 2"]) -> UInt8[np.ndarray,
 
 
 def opaque(frame: Any, colour: UInt8[np.ndarray, "3"]) -> Any:
-    """Return the frame composited over a colour, if any pixel is transparent."""
+    """Return the frame composited over a colour of sRGB, if any pixel is transparent."""
     if not frame.format.has_palette and not any(c.is_alpha for c in frame.format.components):
         return frame
     pixels = frame.reformat(format="rgba", threads=1).to_ndarray()
     alpha = pixels[..., 3:].astype(np.uint32)
     if alpha.min() == 255:
         return frame
-    blended = (pixels[..., :3] * alpha + colour * (255 - alpha) + 127) // 255
+    colours = as_srgb(pixels[..., :3], frame.opaque or b"")
+    blended = (colours * alpha + colour * (255 - alpha) + 127) // 255
     return av.VideoFrame.from_ndarray(blended.astype(np.uint8), format="rgb24")

@@ -44,9 +44,17 @@ from videogen.files.clock import (
     resample,
 )
 from videogen.files.ending import ends_early, ends_in_picture
-from videogen.files.frame import Converter, SquareFrame, View, deinterlaced, require_pixels
+from videogen.files.frame import (
+    Converter,
+    SquareFrame,
+    View,
+    deinterlaced,
+    profile_of,
+    require_pixels,
+)
 from videogen.files.limits import VideoLimits
 from videogen.files.pictures import PICTURES
+from videogen.files.profile import profile_of_png
 from videogen.files.stills import TO_FILM, TO_PNG, formats_of, require_still, require_whole
 from videogen.files.tree import File
 
@@ -436,11 +444,12 @@ class _Pictures:
                 require_whole(container)
                 stream = _largest_stream(container)
                 require_pixels(stream.width, stream.height, limits)
-                if stream.codec_context.name == "mjpeg":
+                if (codec := stream.codec_context.name) == "mjpeg":
                     stream.codec_context.options = {"err_detect": "explode"}  # if it is cut short
                 frame = next(container.decode(stream), None)
-        if frame is None:
-            raise RejectedFile("no-frames", "no picture can be decoded")
+            if frame is None:
+                raise RejectedFile("no-frames", "no picture can be decoded")
+            frame.opaque = profile_of_png(data) if codec == "png" else profile_of(frame)
         return frame
 
 

@@ -101,6 +101,74 @@ def test_a_profile_of_colours_does_no_harm(tmp_path: Path, name: str):
     assert np.abs(np.array(done.stdout.split(), int) - (200, 80, 60)).max() < 4
 
 
+DISPLAY_P3 = ((0.5151, 0.2412, -0.0011), (0.2920, 0.6922, 0.0419), (0.1571, 0.0666, 0.7841))
+"""The X, Y and Z of red, green and blue under the light D50, as in profiles of phones."""
+
+
+def profile_of_p3() -> bytes:
+    """A profile (ISO 15076-1) of the colours of P3 with the curve of sRGB."""
+
+    def fixed(*numbers: float) -> bytes:
+        return b"".join(
+            round(number * 65536).to_bytes(4, "big", signed=True) for number in numbers
+        )
+
+    curve = (
+        b"para" + bytes(4) + b"\0\3\0\0" + fixed(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+    )
+    of = {b"wtpt": b"XYZ " + bytes(4) + fixed(0.9642, 1, 0.8249)}
+    for letter, xyz in zip((b"r", b"g", b"b"), DISPLAY_P3, strict=True):
+        of[letter + b"XYZ"] = b"XYZ " + bytes(4) + fixed(*xyz)
+        of[letter + b"TRC"] = curve
+    table, body, begin = len(of).to_bytes(4, "big"), b"", 132 + 12 * len(of)
+    for name, data in of.items():
+        places = begin + len(body), len(data)
+        table += name + b"".join(number.to_bytes(4, "big") for number in places)
+        body += data
+    head = bytearray(128)
+    head[8:24], head[36:40] = b"\4\0\0\0mntrRGB XYZ ", b"acsp"
+    head[68:80] = fixed(0.9642, 1, 0.8249)
+    head[:4] = (begin + len(body)).to_bytes(4, "big")
+    return bytes(head) + table + body
+
+
+PHOTOGRAPHS = ["x.png", "x.jpg", "x.webp", "x.tif", "x.avif"]
+
+
+@pytest.mark.parametrize("name", PHOTOGRAPHS)
+def test_a_photograph_is_seen_in_the_colours_of_its_profile(tmp_path: Path, name: str):
+    """By the matrices of both: P3 200, 80, 60 is 216, 69, 50 of sRGB."""
+    picture = Image.new("RGB", (64, 64), (200, 80, 60))
+    picture.save(tmp_path / name, icc_profile=profile_of_p3(), quality=95)
+    shown = read_frames(tmp_path / name, View(size=16))[0, 8, 8].astype(int)
+    assert np.abs(shown - (216, 69, 50)).max() < 6, "and 16 away without it"
+
+
+def test_a_background_has_no_profile(tmp_path: Path):
+    picture = Image.new("RGBA", (64, 64), (200, 80, 60, 0))
+    picture.paste((200, 80, 60, 255), (0, 0, 32, 64))
+    picture.save(tmp_path / "x.png", icc_profile=profile_of_p3())
+    shown = read_frames(tmp_path / "x.png", View(size=16, background="#c8503c"))[0].astype(int)
+    assert shown[8, 12].tolist() == [200, 80, 60]
+    assert np.abs(shown[8, 4] - (216, 69, 50)).max() < 3
+
+
+def test_a_profile_that_is_damaged_or_of_other_colours_is_passed_over(tmp_path: Path):
+    whole, generator = profile_of_p3(), np.random.default_rng(0)
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    damaged = [whole[:100], whole[:300], b"none", lab, whole.replace(b"RGB ", b"CMYK")]
+    picture = Image.new("RGB", (16, 16), (200, 80, 60))
+    for profile in (*damaged, bytes(5_000_000)):
+        picture.save(tmp_path / "x.png", icc_profile=profile)
+        shown = read_frames(tmp_path / "x.png", View(size=16))[0, 8, 8]
+        assert shown.tolist() == [200, 80, 60], profile[:40]
+    for _ in range(50):
+        changed = np.frombuffer(whole, np.uint8).copy()
+        changed[generator.integers(0, len(changed), 4)] = generator.integers(0, 256, 4)
+        picture.save(tmp_path / "x.png", icc_profile=changed.tobytes())
+        assert read_frames(tmp_path / "x.png", View(size=16)).shape == (1, 16, 16, 3)
+
+
 def test_a_transparent_colour_of_a_palette_shows_the_background(tmp_path: Path):
     """Such pictures are those of drawing programs and of shrinkers of PNG."""
     for number in (1, 2):

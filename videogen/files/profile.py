@@ -1,0 +1,69 @@
+"""The colours of a picture by its ICC profile (ISO 15076-1), as a standard screen shows them.
+
+Phones and cameras write Display P3 and Adobe RGB, in which a number stands for a stronger colour
+than in sRGB. Profiles are not trusted: one that Little CMS does not read, that has more than
+`MOST_BYTES`, or that is not of red, green and blue, is passed over.
+"""
+
+import functools
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageCms
+
+MOST_BYTES = 4_000_000
+"""Bytes of a profile; those of screens and cameras have fewer than a million."""
+SIGNATURE_BYTES = 8
+"""Bytes of a PNG before its chunks."""
+COLOURS = slice(16, 20)
+"""Bytes of a profile that name the colours which it is of (7.2.8)."""
+NEAR = 2
+"""Levels by which a profile of sRGB, of whichever maker, changes a colour at most."""
+LEVELS = np.linspace(0, 255, 9).astype(np.uint8)
+CUBE = np.stack(np.meshgrid(LEVELS, LEVELS, LEVELS), -1).reshape(9, 81, 3)  # [row column rgb]
+"""Colours evenly spaced."""
+
+Pixels = UInt8[np.ndarray, "height width 3"]
+
+
+def profile_of_png(data: Any) -> bytes:
+    """Return the profile of a PNG (its iCCP chunk), at most `MOST_BYTES`; b"" if it has none."""
+    data.seek(SIGNATURE_BYTES)
+    kind = b""
+    while kind not in (b"iCCP", b"IDAT") and len(head := data.read(8)) == 8:
+        size, kind = struct.unpack(">I4s", head)
+        if kind == b"iCCP":
+            packed = data.read(min(size, MOST_BYTES)).partition(b"\0")[2][1:]
+            try:
+                return zlib.decompressobj().decompress(packed, MOST_BYTES)
+            except zlib.error:
+                return b""
+        data.seek(data.tell() + size + 4)
+    return b""
+
+
+def as_srgb(pixels: Pixels, profile: bytes) -> Pixels:
+    """Return pixels with the colours of sRGB; as they are, if they have these already."""
+    transform = _to_srgb(profile) if 0 < len(profile) < MOST_BYTES else None
+    if transform is None:
+        return pixels
+    return np.asarray(ImageCms.applyTransform(Image.fromarray(pixels), transform))
+
+
+@functools.lru_cache(maxsize=1)
+def _to_srgb(profile: bytes) -> ImageCms.ImageCmsTransform | None:
+    """Return the transform of a profile; None if it changes no colour, or is passed over."""
+    if profile[COLOURS] != b"RGB ":
+        return None
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), "RGB", "RGB")
+        shown = ImageCms.applyTransform(Image.fromarray(CUBE), transform)
+    except (OSError, ImageCms.PyCMSError):
+        return None
+    change = np.abs(np.asarray(shown).astype(int) - CUBE).max()
+    return transform if change > NEAR else None
