@@ -153,12 +153,12 @@ def evaluate(
     `count`: clips of each group. `other`: the collection that models translate; translations are
     judged by its captions. `tick` reports the training of the classifier, if this data has none
     yet, then how many groups of clips the models have generated. Raises `UserError`, before any of
-    that, if a model generates clips of another size or length than the data's, or translates and
-    there is no `other`.
+    that, if a model generates clips of another size, length or rate than the data's, or translates
+    and there is no `other`.
     """
     model, *_ = models
     for one in models:
-        _require_same_size(one, data)
+        _require_same_clips(one, data)
         one.source(data, other)
     is_shapes = isinstance(data, MovingShapes)
     halves = judge_of_halves(data, model.device, tick) if isinstance(data, Collection) else None
@@ -191,14 +191,19 @@ def generate(model: Model, group: Group, seed: int) -> tuple[Group, Clips]:
     return judged, model.generate(Examples(clips, judged.captions), seed)
 
 
-def _require_same_size(model: Model, data: CaptionedClips) -> None:
+def _require_same_clips(model: Model, data: CaptionedClips) -> None:
     spec = model.spec
-    if (spec.size, spec.frames) != (data.size, data.frames):
+    own, given = ((of.frames, of.size, of.frames_per_second) for of in (spec, data))
+    if own != given:
         raise UserError(
-            f"{model.name} generates clips of {spec.frames} frames of {spec.size} pixels, and "
-            f"these are of {data.frames} frames of {data.size}: prepare the data with --frames "
-            f"{spec.frames} --size {spec.size}"
+            f"{model.name} generates {_described(*own)}, and these are {_described(*given)}: "
+            f"prepare the data with --frames {spec.frames} --size {spec.size} "
+            f"--fps {spec.frames_per_second:g}"
         )
+
+
+def _described(frames: int, size: int, rate: float) -> str:
+    return f"clips of {frames} frames of {size} pixels, {rate:g} a second"
 
 
 def _groups(data: CaptionedClips) -> Iterator[tuple[str, CaptionedClips, Split]]:

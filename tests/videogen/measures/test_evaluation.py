@@ -130,11 +130,13 @@ def test_a_report_is_printed_written_and_drawn(tmp_path: Path):
     assert (tmp_path / "evaluation.png").stat().st_size > 10_000
 
 
-def test_clips_of_another_size_are_refused():
-    with pytest.raises(
-        UserError, match="4 frames of 16 pixels, and these are of 4 frames of 32: prepare"
-    ):
-        evaluate([oracle(MovingShapes(16, 4), "small")], DATA, 8)
+@pytest.mark.parametrize(("size", "frames", "rate"), [(64, 4, 8.0), (32, 8, 8.0), (32, 4, 24.0)])
+def test_clips_of_another_size_length_or_rate_are_refused(size: int, frames: int, rate: float):
+    """At another rate the real clips move at another pace than those of the model."""
+    data = MovingShapes(size=size, frames=frames)
+    data.frames_per_second = rate
+    with pytest.raises(UserError, match=r"data with --frames 4 --size 32 --fps 8$"):
+        evaluate([oracle(DATA, "oracle")], data, 4, 1)
 
 
 def test_the_classifier_learns_which_caption_belongs_to_which_clip():
