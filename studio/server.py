@@ -13,11 +13,13 @@ import secrets
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from http.cookies import SimpleCookie
+from typing import Any
 from urllib.parse import parse_qs
 
 import gradio as gr
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, HTTPException
 from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
@@ -25,7 +27,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import UserError
-from studio.folder import ADDRESS, NO_FILE, RUNS_ADDRESS, StudioFolder
+from studio.folder import ADDRESS, NO_FILE, RUNS_ADDRESS, StudioFolder, parsed
 from studio.rooms.models import THEORY_ADDRESS, docs
 from studio.theme import STYLE, theme
 from studio.uploads import Reception
@@ -36,6 +38,7 @@ MOST_BYTES = 512 * 1024 * 1024
 """The largest request, and the largest file in it."""
 MOST_WAITING = 32
 """Tasks that wait for their turn; a further one is refused."""
+UNKNOWN = "the page has no such thing: load it anew"
 
 POLICY = "; ".join(
     (
@@ -203,8 +206,38 @@ def application(page: gr.Blocks, folder: StudioFolder, token: str = "") -> Gate:
         mcp_server=False,
         theme=theme(),
         css_paths=[STYLE],
+        app_kwargs={"dependencies": [Depends(partial(require_known, page))]},
     )
     return Gate(app, token)
+
+
+async def require_known(page: gr.Blocks, request: Request) -> None:
+    """Refuse a request for what the page does not have.
+
+    `HTTPException`: 404 for a deed or a component that is not there, and 422 for a deed that is
+    given fewer values than it has fields.
+    """
+    asked = await _json(request)
+    name, number = request.path_params.get("api_name"), asked.get("fn_index")
+    if number is not None:
+        deed = page.fns.get(number) if isinstance(number, int) else None
+        if deed is None or deed.fn is None:
+            raise HTTPException(404, UNKNOWN)
+        given = asked.get("data")
+        if isinstance(given, list) and len(given) < len(deed.inputs):
+            raise HTTPException(422, f"give {len(deed.inputs)} values, not {len(given)}")
+    elif name is not None and all(deed.api_name != name for deed in page.fns.values()):
+        raise HTTPException(404, UNKNOWN)
+    component = asked.get("component_id", 0)
+    if "component_id" in asked and not (isinstance(component, int) and component in page.blocks):
+        raise HTTPException(404, UNKNOWN)
+
+
+async def _json(request: Request) -> dict[str, Any]:
+    """Return what a request of JSON says, empty for anything else; a file is left unread."""
+    if "json" not in request.headers.get("content-type", ""):
+        return {}
+    return parsed((await request.body()).decode(errors="replace"), {})
 
 
 def _zipped(folder: StudioFolder, identity: str) -> Response:

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from studio.components.messages import ASIDE
 from studio.folder import SONGS, StudioFolder
 from studio.page import page
-from studio.server import COOKIE, MOST_WAITING, Gate, application
+from studio.server import COOKIE, MOST_WAITING, UNKNOWN, Gate, application
 
 TOKEN = "f0Xy-secret"
 
@@ -233,3 +233,51 @@ def test_dropped_files_keep_their_paths(visitor: TestClient, folder: StudioFolde
         assert visitor.put(wrong, content=b"x").status_code in (400, 404), wrong
     found = {path.name for path in folder.root.rglob("*") if path.is_file()}
     assert found == {"bass.flac", "song.mid", "rex.mp4", "two\nlines.mid"}
+
+
+@pytest.fixture(scope="module")
+def asker(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
+    """A visitor of a page with a deed of one field, and one that its browser does."""
+    with gr.Blocks(analytics_enabled=False) as page:
+        field = gr.Textbox()
+        field.change(str.upper, field, field, api_name="light", **ASIDE)
+        field.input(None, field, field, js="x => x", **ASIDE)
+    folder = StudioFolder.of(tmp_path_factory.mktemp("asker"))
+    served = application(page, folder)
+    return TestClient(served, base_url="http://localhost", raise_server_exceptions=False)
+
+
+@pytest.mark.parametrize("address", ["queue/join", "run/predict", "api/predict"])
+@pytest.mark.parametrize(
+    ("wrong", "status"),
+    [
+        ({"fn_index": -1}, 404),
+        ({"fn_index": 99_999}, 404),
+        ({"fn_index": "99999"}, 404),
+        ({"fn_index": [0]}, 404),
+        ({"fn_index": 1}, 404),  # which the browser does by itself
+        ({"fn_index": 0, "data": []}, 422),
+    ],
+)
+def test_a_deed_that_the_page_lacks_or_that_lacks_values_is_refused(
+    asker: TestClient, address: str, wrong: dict[str, Any], status: int
+):
+    asked = {"data": ["a"], "session_hash": "a", **wrong}
+    assert asker.post(f"/gradio_api/{address}", json=asked).status_code == status
+
+
+def test_a_name_that_the_page_lacks_is_refused(asker: TestClient):
+    for address in ("run/absent", "api/absent", "call/absent", "call/v2/absent"):
+        answer = asker.post(f"/gradio_api/{address}", json={"data": []})
+        assert (answer.status_code, answer.json()["detail"]) == (404, UNKNOWN), address
+    component = {"session_hash": "a", "component_id": 99_999, "fn_name": "x", "data": 1}
+    assert asker.post("/gradio_api/component_server", json=component).status_code == 404
+
+
+def test_what_the_page_has_is_answered(asker: TestClient):
+    for asked in ({"fn_index": 0}, {}):
+        light = asker.post("/gradio_api/run/light", json={"data": ["a"], **asked})
+        assert light.json()["data"] == ["A"]
+    assert asker.post("/gradio_api/call/light", json={"data": ["a"]}).status_code == 200
+    sent = asker.post("/gradio_api/upload", files={"files": ("a.mid", b"song")})
+    assert Path(sent.json()[0]).read_bytes() == b"song"
