@@ -5,6 +5,7 @@ it by a name that points here (DNS rebinding). Bound elsewhere it asks for the t
 """
 
 import contextlib
+import errno
 import hmac
 import html
 import io
@@ -27,6 +28,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import UserError
+from studio.components.messages import refused
 from studio.folder import ADDRESS, NO_FILE, RUNS_ADDRESS, StudioFolder, parsed
 from studio.rooms.models import THEORY_ADDRESS, docs
 from studio.theme import STYLE, theme
@@ -206,7 +208,10 @@ def application(page: gr.Blocks, folder: StudioFolder, token: str = "") -> Gate:
         mcp_server=False,
         theme=theme(),
         css_paths=[STYLE],
-        app_kwargs={"dependencies": [Depends(partial(require_known, page))]},
+        app_kwargs={
+            "dependencies": [Depends(partial(require_known, page))],
+            "exception_handlers": {OSError: _not_kept},
+        },
     )
     return Gate(app, token)
 
@@ -231,6 +236,15 @@ async def require_known(page: gr.Blocks, request: Request) -> None:
     component = asked.get("component_id", 0)
     if "component_id" in asked and not (isinstance(component, int) and component in page.blocks):
         raise HTTPException(404, UNKNOWN)
+
+
+async def _not_kept(_: Request, error: Exception) -> Response:
+    """Answer who sends a file to a full disk, or asks for a name that no file can have."""
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return PlainTextResponse(NO_FILE, 404)
+    if said := refused(error):
+        return PlainTextResponse(said, 507)
+    raise error
 
 
 async def _json(request: Request) -> dict[str, Any]:

@@ -33,14 +33,14 @@ def _errors_shown() -> Iterator[None]:
     except gr.Error:
         raise
     except Exception as error:
-        if refused := _refused(error):
-            raise gr.Error(escaped(refused), duration=None, print_exception=False) from error
+        if said := refused(error):
+            raise gr.Error(escaped(said), duration=None, print_exception=False) from error
         LOG.exception("the page met a fault of pianoreel")
         kind = type(error).__name__
         raise gr.Error(f"{kind}: a fault of pianoreel; the terminal shows where") from error
 
 
-def _refused(error: Exception) -> str:
+def refused(error: Exception) -> str:
     """Return what the machine has no room or rights for, in words; empty for other errors."""
     if isinstance(error, OSError) and (is_full(error) or error.errno in FORBIDDEN):
         place, said = f" to {error.filename}" if error.filename else "", error.strerror or error

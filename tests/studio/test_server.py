@@ -1,5 +1,6 @@
 """The server's gate: who may enter, and how much is taken in."""
 
+import errno
 import io
 import os
 import re
@@ -279,3 +280,21 @@ def test_what_the_page_has_is_answered(asker: TestClient):
     assert asker.post("/gradio_api/call/light", json={"data": ["a"]}).status_code == 200
     sent = asker.post("/gradio_api/upload", files={"files": ("a.mid", b"song")})
     assert Path(sent.json()[0]).read_bytes() == b"song"
+
+
+def test_a_file_that_the_full_disk_does_not_take_is_refused_with_a_sentence(
+    asker: TestClient, monkeypatch: pytest.MonkeyPatch
+):
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("gradio.route_utils.NamedTemporaryFile", full)
+    answer = asker.post("/gradio_api/upload", files={"files": ("a.mid", b"song")})
+    assert (answer.status_code, answer.text) == (
+        507,
+        "cannot write: No space left on device; make room, or see who may write there",
+    )
+
+
+def test_an_address_that_is_too_long_for_a_name_is_that_of_no_file(asker: TestClient):
+    assert asker.get(f"/assets/{'a' * 300}").status_code == 404
