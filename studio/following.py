@@ -10,9 +10,13 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from core.data.preparation import Tick
 from core.errors import Stopped, UserError
+
+PATIENCE = 20.0
+"""Seconds within which work ends that was stopped."""
 
 SECONDS = 0.5
 """Time between two looks at the work."""
@@ -22,6 +26,17 @@ MOST_SECONDS = 1800.0
 
 TURN = threading.Lock()
 """Held by who draws random numbers: their state is one for all threads."""
+
+_at_work: WeakKeyDictionary[threading.Thread, "Following"] = WeakKeyDictionary()
+
+
+def stop_all() -> None:
+    """Stop all work, and wait until it has ended: a process that ends amid it is aborted."""
+    running = [*_at_work.items()]
+    for thread, work in running:
+        work.stop(thread)
+    for thread, _ in running:
+        thread.join(PATIENCE)
 
 
 @dataclass
@@ -49,16 +64,21 @@ class Following:
         Closing the iterator stops the work.
         """
         thread, begin = threading.Thread(target=self._run, daemon=True), time.monotonic()
+        _at_work[thread] = self
         thread.start()
         try:
             while thread.is_alive():
                 yield time.monotonic() - begin
                 thread.join(SECONDS)
         finally:
-            self._stop.set()
-            self._interrupt(thread)
+            self.stop(thread)
         if self._error is not None:
             raise self._error
+
+    def stop(self, thread: threading.Thread) -> None:
+        """Stop the work, which goes on in this thread."""
+        self._stop.set()
+        self._interrupt(thread)
 
     def _interrupt(self, thread: threading.Thread) -> None:
         """Leave work that reports alone: it stops where it does."""

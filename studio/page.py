@@ -15,7 +15,7 @@ import gradio as gr
 
 from core.errors import UserError
 from core.files import locked
-from studio import child
+from studio import child, following
 from studio.components.messages import ASIDE
 from studio.folder import StudioFolder
 from studio.rooms.clips import ClipRoom
@@ -88,7 +88,10 @@ def serve(folder: StudioFolder, host: str, port: int) -> None:
         try:
             server.run(sockets=[listening])
         finally:
-            child.stop_all()
+            try:
+                following.stop_all()
+            finally:  # also where a second signal ends the waiting
+                child.stop_all()
 
 
 def clear(received: Path) -> None:

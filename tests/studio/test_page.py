@@ -6,6 +6,7 @@ import math
 import os
 import signal
 import socket
+import threading
 import time
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from core.files import locked
 from studio.components.curves import curves
 from studio.components.messages import answering
 from studio.folder import StudioFolder
+from studio.following import Drawing
 from studio.page import DAY, bound, clear, end_quietly, page, serve
 
 
@@ -89,6 +91,30 @@ def test_an_address_that_cannot_be_listened_at_names_the_option(host: str, sente
         taken.listen()
         with pytest.raises(UserError, match=f"choose another {sentence}"):
             bound(host, taken.getsockname()[1])
+
+
+def test_work_has_ended_when_the_studio_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Otherwise the process is aborted in the middle of it, by a signal instead of its code."""
+
+    def endless() -> None:
+        while True:
+            time.sleep(0.001)
+
+    before = set(threading.enumerate())
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "")  # which the studio sets
+    monkeypatch.setattr("studio.page.page", lambda folder: None)
+    monkeypatch.setattr("studio.page.application", lambda *_: None)
+    monkeypatch.setattr(uvicorn.Server, "run", lambda *_, **__: None)
+    monkeypatch.setattr("studio.page.end_quietly", lambda server: None)
+    working, waiting = Drawing(endless).steps(), Drawing(endless).steps()
+    try:
+        next(working)
+        next(waiting)
+        serve(StudioFolder.of(tmp_path), "127.0.0.1", 0)
+        assert set(threading.enumerate()) <= before
+    finally:
+        working.close()
+        waiting.close()
 
 
 NOT_TAKEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS)
