@@ -294,7 +294,7 @@ WINGS = {
         "uploads": {"folder"},
         "components": {"components", "folder"},
         "rooms": {"components", "rooms", "folder", "uploads", "child", "following"},
-        "server": {"folder", "rooms.models", "theme", "uploads"},
+        "server": {"components", "folder", "rooms.models", "theme", "uploads"},
     },
     "videogen": {
         "words": set[str](),
