@@ -17,6 +17,19 @@ def counted(count: float, noun: str) -> str:
     return f"{number} {noun}{'s' * (count != 1)}"
 
 
+def roughly(seconds: float) -> str:
+    """Return a duration in words, in the unit that tells most.
+
+    >>> roughly(1), roughly(42.4), roughly(400), roughly(9000)
+    ('about 1 second', 'about 42 seconds', 'about 7 minutes', 'about 2.5 hours')
+    """
+    if seconds < 90:
+        return f"about {counted(round(seconds), 'second')}"
+    if seconds < 90 * 60:
+        return f"about {counted(round(seconds / 60), 'minute')}"
+    return f"about {counted(round(seconds / 3600, 1), 'hour')}"
+
+
 def nearest(name: str, known: Sequence[str], listing: str = "") -> str:
     """Return the end of a sentence that helps with a misspelt name.
 

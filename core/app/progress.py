@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.launch import is_first
+from core.wording import roughly
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -73,15 +74,31 @@ def followed(task: str, make: "Callable[[Tick], Iterable[Item]]") -> "Iterator[I
 
 
 def _tick(bar: "Progress", task: str) -> "Tick":
-    """Return what is called with (done, total), and shows it."""
+    """Return what is called with (done, total), and shows it.
+
+    The time left follows from the rate since the first call, before which models are loaded, and
+    what an earlier command has finished is counted.
+    """
     lines, shown = PlainLines(), bar.add_task(task, total=None)
+    first: list[tuple[int, float]] = []
+
+    def line(done: int, total: int) -> str:
+        (before, since), now = first[0], time.monotonic()
+        rest = _left((now - since) * (total - done) / (done - before)) if done > before else ""
+        return f"{task}: {done:,} of {total:,}{rest}"
 
     def tick(done: int, total: int) -> None:
         bar.update(shown, completed=done, total=total)
         if bar.disable:
-            lines.show(lambda: f"{task}: {done:,} of {total:,}")
+            first[:] = first or [(done, time.monotonic())]
+            lines.show(lambda: line(done, total))
 
     return tick
+
+
+def _left(seconds: float) -> str:
+    """Return the end of a line that says how much time is left."""
+    return f", {roughly(seconds)} left"
 
 
 def parts_of(tick: "Tick", count: int, each: int) -> "Iterator[Tick]":
@@ -122,6 +139,8 @@ def monitored() -> Iterator[Any]:
             description = progress(budget, losses)
             bar.update(task, completed=budget.fraction, description=description)
             if bar.disable:
-                lines.show(lambda: f"{description}, {budget.fraction:.0%} of the budget")
+                done = budget.fraction
+                rest = _left(budget.seconds * (1 / done - 1)) if done else ""
+                lines.show(lambda: f"{description}, {done:.0%} of the budget{rest}")
 
         yield Monitor(interruption.should_stop, show)
