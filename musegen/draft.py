@@ -72,7 +72,7 @@ class Source:
     @property
     def remarks(self) -> list[str]:
         """Say what a user should know of how the song was read."""
-        return [*self.fine.remarks, *self.fine.joined_controls]
+        return [*self.fine.remarks, *self.fine.joined_controls, *self.fine.lost_pedal]
 
     @property
     def bars(self) -> int:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Bool
 
 from core.data.sources import RejectedFile
 from musegen.files.controls import Messages
@@ -27,7 +28,10 @@ from musegen.tracks import Part, Track, assign, by_names
 
 @dataclass(frozen=True)
 class Score:
-    """A file in ticks, within the limits. declared: the tick at which it says that it ends."""
+    """A file in ticks, within the limits.
+
+    declared: the tick at which it says that it ends. held: the notes that a pedal lengthens.
+    """
 
     events: Events
     limits: MusicLimits
@@ -36,6 +40,7 @@ class Score:
     tempi: Tempi
     metres: Metres
     declared: int
+    held: Bool[np.ndarray, " note"]
 
     @classmethod
     def of(
@@ -56,15 +61,16 @@ class Score:
         end = max(int(notes.end.max()), declared)
         if max(end, int(at.max(initial=0))) > limits.beats * events.ticks_per_beat:
             raise RejectedFile("too-long", f"more than {limits.beats} beats")
-        tempi = Tempi.of(events)
+        tempi, held = Tempi.of(events), np.zeros(len(notes), bool)
         if pedal and are_used(events):
             channel = _pedals(parts)[part]
             duration, last = hold(events, channel, down, up, notes.pitch)
+            held = duration > notes.duration
             notes, end = replace(notes, duration=duration), max(end, last)
         last_start = int(notes.start.max())
         beats = (events.ticks_per_beat, end, last_start)
         metres = Metres(at, numerator, denominator, *beats)
-        return cls(events, limits, tuple(parts), notes, tempi, metres, declared)
+        return cls(events, limits, tuple(parts), notes, tempi, metres, declared, held)
 
     def song(
         self,
@@ -103,6 +109,7 @@ class Score:
                 part=self.notes.part[numbers[stays]],
             ),
             name=name,
+            held=int(self.held[numbers[stays]].sum()),
             origin=first_text(self.events),
             left_out=LeftOut(
                 notes=len(self.notes) - len(quantised),

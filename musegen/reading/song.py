@@ -6,6 +6,7 @@ from functools import cached_property
 from jaxtyping import Float
 from numpy import ndarray
 
+from core.wording import counted
 from musegen.controls import STILL, Controls
 from musegen.files.controls import BENDS, NO_MESSAGES, Messages, differing, shared
 from musegen.reading.beside import Beside
@@ -25,7 +26,8 @@ class Song:
     The music: `notes`, the number of `bars` and the tempo of each, and `stretches`, (first bar,
     number of bars) of successive bars; between them bars were left out. Its `grid` and, in
     `claims`, its tracks, with the parts of the file that they claim. `origin`: the file's first
-    text, in which `write_midi` says where it comes from. The reading: what was `left_out`, the
+    text, in which `write_midi` says where it comes from. `held`: how many notes a pedal lengthens.
+    The reading: what was `left_out`, the
     `counting` of beats and bars, and what the file has `beside` its notes.
     """
 
@@ -37,6 +39,7 @@ class Song:
     claims: Claims
     name: str = ""
     origin: str = ""
+    held: int = 0
     left_out: LeftOut = field(default_factory=LeftOut)
     counting: Counting = field(default_factory=Counting)
     beside: Beside | None = None
@@ -125,6 +128,13 @@ class Song:
         """Say which controllers a song that is composed anew does not have."""
         lost = f"not kept: {', '.join(self.messages.used)}. {OWN_PROJECT}"
         return [lost] if self.messages.used else []
+
+    @property
+    def lost_pedal(self) -> list[str]:
+        """Say what becomes of the pedal; nothing where it holds no note."""
+        notes = f"{counted(self.held, 'note')} that it holds"
+        sounding = "is as long as it sounds" if self.held == 1 else "are as long as they sound"
+        return [f"not kept: the pedal; {notes} {sounding}"] if self.held else []
 
     @property
     def joined_controls(self) -> list[str]:

@@ -99,6 +99,32 @@ def test_controllers_that_a_song_composed_anew_does_not_have_are_named(
     ]
 
 
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (1, "1 note that it holds is as long as it sounds"),
+        (2, "2 notes that it holds are as long as they sound"),
+    ],
+)
+def test_what_the_pedal_holds_becomes_the_length_of_notes_and_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, count: int, said: str
+) -> None:
+    """The pedal goes up after a half note; the last note has its own length."""
+    path, written = tmp_path / "a.mid", tmp_path / "b.mid"
+    held = b"".join(note(60 + number, 120) for number in range(count))
+    up = control(64, 0, after=960 - 120 * count)
+    path.write_bytes(midi(program(0) + control(64, 127) + held + up + note(72, 240)))
+    draft = infill(Source.read(path, LAKH, GRID), 1, 1, ["bass"])
+    write_midi(draft.finished(notes()), written)
+    played = read_performance(written)
+    lengths = [*(1.0 - 0.125 * number for number in range(count)), 0.25]  # at 120 beats a minute
+    assert np.round(played.seconds, 3).tolist() == lengths
+    assert not len(scan(written.read_bytes()).controls(64))
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path}: not kept: the pedal; {said}"
+    ]
+
+
 RANGE_12 = control(101, 0) + control(100, 0) + control(6, 12)
 
 
