@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from core.app.domain import Domain, Examples
 from core.app.label import name_of
 from core.app.latent import LatentPoints, concat, slerp
@@ -25,6 +27,9 @@ Reader = Callable[[Any, Path], Examples]
 
 SHOWN = 4
 """Items of a file that are drawn before and after."""
+
+UNSEEN = 1e-3
+"""The share of the variance of x that nobody notices as a mean squared change."""
 
 
 def open_with_arguments(
@@ -154,6 +159,8 @@ def vary(
     point, source = _one_place(model, text, seed, read)
     varied = model.variations(point, strength, count, seed, keep)
     items, of = model.decode(concat([point, varied]), seed), _title(model, text)
+    if strength and (same := _no_variety(model, items, keep)):
+        LOG.warning("%s", same)
     for number in range(1, count + 1):
         name, title = (
             name_of(model.name, seed, f"variation-{number}"),
@@ -162,6 +169,18 @@ def vary(
         yield from _write(model, items[number : number + 1], [title], name, to, [source])
     titles = [of, *(f"variation {number + 1}" for number in range(count))]
     yield from _show(model, items, titles, to, name_of(model.name, seed, "variations-all"))
+
+
+def _no_variety(model: Model, items: Any, keep: str) -> str:
+    """Return what to do where variations all hardly differ from the first item, the original."""
+    x = model.to_x(items).flatten(1)  # [item value]
+    change = (x[1:] - x[:1]).square().mean(1).amax()
+    if change > UNSEEN * x[0].var(correction=0):
+        return ""
+    cure = "a higher --strength changes more"
+    if keep:
+        cure = f"it follows from '{keep}', which stays. Keep another part, or leave out --keep"
+    return f"the variations hardly differ from the original {model.domain.item}: {cure}"
 
 
 def reconstruct(

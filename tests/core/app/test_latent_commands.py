@@ -135,6 +135,26 @@ def test_arithmetic_writes_the_sum_and_draws_all_four(world, tmp_path):
     ]
 
 
+def test_variations_that_do_not_vary_are_named_with_a_cure(world, tmp_path, monkeypatch, caplog):
+    """What is decoded follows from the first half of z, and hardly from the second."""
+
+    def change(strength: float, keep: str = "") -> list[str]:
+        caplog.clear()
+        list(vary(world.ae, "d.mid", strength, 2, Output(tmp_path), 0, keep))
+        return [record.getMessage() for record in caplog.records]
+
+    world.files["d.mid"] = [[4.0, 2.0]]
+    parts = {"first": torch.tensor([True, False]), "second": torch.tensor([False, True])}
+    monkeypatch.setattr(type(world.ae), "latent_parts", parts)
+    share = torch.tensor([1.0, 0.01])
+    monkeypatch.setattr(type(world.ae), "output", lambda self, p: p.representative * share)
+    said = "the variations hardly differ from the original {}: {}"
+    of_first = "it follows from 'first', which stays. Keep another part, or leave out --keep"
+    assert (change(0.5), change(0.5, "second"), change(0.0)) == ([], [], [])
+    assert change(0.5, "first") == [said.format(world.ae.domain.item, of_first)]
+    assert change(1e-4) == [said.format(world.ae.domain.item, "a higher --strength changes more")]
+
+
 def test_what_is_written_has_the_sources_of_the_files_that_it_comes_from(world, tmp_path):
     """On the way from a to b half of the points, and that in the middle, are nearer to a."""
     list(interpolate(world.ae, "a.mid", "b.mid", 5, Output(tmp_path), 0))
