@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from core.app.domain import Domain, Examples
 from core.app.label import name_of
 from core.app.latent import LatentPoints, concat, slerp

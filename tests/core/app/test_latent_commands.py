@@ -136,7 +136,7 @@ def test_arithmetic_writes_the_sum_and_draws_all_four(world, tmp_path):
 
 
 def test_variations_that_do_not_vary_are_named_with_a_cure(world, tmp_path, monkeypatch, caplog):
-    """What is decoded follows from the first half of z, and hardly from the second."""
+    """Items follow from the first half of z, and hardly from the second."""
 
     def change(strength: float, keep: str = "") -> list[str]:
         caplog.clear()

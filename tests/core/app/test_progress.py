@@ -39,7 +39,8 @@ def test_a_training_prints_its_state_and_goes_on_until_a_signal(now, capsys):
             monitor.on_step(Budget(TrainConfig(steps=12), step, 8.0 * step), {"match_x": 0.5})
         assert not monitor.should_stop()
     assert capsys.readouterr().err.splitlines() == [
-        "step 2 of about 12, 8 seconds a step, match_x 0.5, 17% of the budget, about 80 seconds left"
+        "step 2 of about 12, 8 seconds a step, match_x 0.5, 17% of the budget, "
+        "about 80 seconds left"
     ]
 
 
@@ -66,7 +67,9 @@ def test_a_task_prints_how_much_of_it_is_done(now, capsys):
         now[0] += 12.0
         tick(1234, 4000)
         tick(1235, 4000)
-    assert capsys.readouterr().err.splitlines() == ["reading: 1,234 of 4,000, about 27 seconds left"]
+    assert capsys.readouterr().err.splitlines() == [
+        "reading: 1,234 of 4,000, about 27 seconds left"
+    ]
 
 
 def test_the_time_left_follows_from_what_this_command_has_done(now, capsys):
