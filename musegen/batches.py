@@ -9,7 +9,7 @@ from musegen.bar_latents.plan import plan_of
 from musegen.configuration import MusicRun
 from musegen.data.collection import Collection
 from musegen.densities.note_sequences import to_rows
-from musegen.draft import random_kept
+from musegen.drafts.wishes import random_kept
 from musegen.networks.states import States, to_played, to_states
 
 

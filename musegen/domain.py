@@ -23,7 +23,7 @@ from musegen.configuration import DataSpec, MusicRun
 from musegen.data.collection import Collection, spread
 from musegen.densities.lookback_rnn import LookbackDensity
 from musegen.densities.note_transformer import NoteDensity
-from musegen.draft import LOG, read_song
+from musegen.drafts.source import LOG, read_song
 from musegen.files.midi import write_midi
 from musegen.files.smf import SONG_FILES
 from musegen.graphs.bars import X_AXES

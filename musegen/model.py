@@ -33,7 +33,7 @@ from musegen.configuration import DataSpec, MusicModel
 from musegen.densities.lookback_network import LookbackNetwork
 from musegen.densities.note_sequences import NoteRows, from_rows, to_rows
 from musegen.domain import Items, Music
-from musegen.draft import Draft
+from musegen.drafts.draft import Draft
 from musegen.graphs.bars import bars_graph
 from musegen.graphs.note_step import note_graph
 from musegen.networks.accompaniment import Accompaniment

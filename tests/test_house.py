@@ -256,7 +256,7 @@ WINGS = {
         "roll": {"controls", "tracks"},
         "tonality": {"roll", "tracks"},
         "steering": {"tonality"},
-        "draft": {"controls", "files", "reading", "roll", "tracks"},
+        "drafts": {"drafts", "controls", "files", "reading", "roll", "tracks"},
         "files": {
             *("controls", "files", "notation", "performance", "playing"),
             *("reading", "roll", "tonality", "tracks"),
@@ -270,7 +270,7 @@ WINGS = {
         "networks": {"networks", "roll", "tracks"},
         "densities": {"densities", "networks.states", "roll", "steering", "tracks"},
         "bar_latents": {
-            *("bar_latents", "draft", "roll", "steering", "tonality", "tracks"),
+            *("bar_latents", "drafts", "roll", "steering", "tonality", "tracks"),
             *("networks.states", "networks.multiscale", "networks.wirings"),
         },
         "performance": {"controls", "roll", "tracks"},
@@ -281,7 +281,7 @@ WINGS = {
         "presets": {"networks", "densities", "bar_latents", "recipes"},
         "configuration": {"networks", "densities", "bar_latents", "recipes", "roll", "tracks"},
         "batches": {
-            *("configuration", "data", "draft"),
+            *("configuration", "data", "drafts"),
             *("bar_latents", "densities", "networks"),
         },
     },

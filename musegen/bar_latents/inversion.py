@@ -24,7 +24,7 @@ from musegen.bar_latents.autoencoder import BarDecoder, BarEncoder, BarLatents
 from musegen.bar_latents.form import SILENT, UNKNOWN, Form, form_of, givers, places
 from musegen.bar_latents.prior import KeptLatents, LatentPrior
 from musegen.bar_latents.struck_notes import StruckNotes
-from musegen.draft import Draft
+from musegen.drafts.draft import Draft
 from musegen.networks.states import States, to_played, transposed
 from musegen.roll import fill, fill_velocities
 from musegen.steering import Steering

@@ -20,7 +20,7 @@ from musegen.composition.ending import THIN, ending_of
 from musegen.composition.judge import most_real
 from musegen.composition.phrase_sampler import Accompanist
 from musegen.composition.request import NEW_SONGS, Request
-from musegen.draft import Draft
+from musegen.drafts.draft import Draft
 from musegen.files.label import Label
 from musegen.files.midi import require_tempo
 from musegen.roll import Notes, Roll

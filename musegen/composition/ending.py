@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from musegen.draft import Draft
+from musegen.drafts.draft import Draft
 from musegen.roll import Grid, Notes
 from musegen.tonality import Key
 

@@ -8,7 +8,8 @@ from musegen.bar_latents.experts import ensemble
 from musegen.bar_latents.inversion import Completion
 from musegen.composition.sampler import SongSampler
 from musegen.composition.steered import steered
-from musegen.draft import Draft, blank
+from musegen.drafts.draft import Draft
+from musegen.drafts.wishes import blank
 from musegen.networks.states import States
 from musegen.roll import Notes, PlayedPhrases
 from musegen.steering import Steering

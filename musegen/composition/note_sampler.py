@@ -17,7 +17,7 @@ from musegen.composition.steered import steered
 from musegen.densities.lookback_rnn import LookbackDensity
 from musegen.densities.note_sequences import from_rows, to_rows
 from musegen.densities.note_transformer import NoteDensity
-from musegen.draft import Draft
+from musegen.drafts.draft import Draft
 from musegen.roll import Notes
 from musegen.steering import Steering
 from musegen.tonality import in_key

@@ -13,7 +13,7 @@ from core.errors import ConfigError
 from core.theory.contracts import require
 from musegen.composition.sampler import SongSampler
 from musegen.composition.steered import steered
-from musegen.draft import Draft
+from musegen.drafts.draft import Draft
 from musegen.networks.states import Given, States, to_cells, to_states
 from musegen.networks.wirings import Wires
 from musegen.roll import Cells, Notes, Phrases, Roll, fill, notes_of

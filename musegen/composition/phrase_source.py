@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from musegen.draft import compare_programs, with_programs_of
+from musegen.drafts.source import compare_programs, with_programs_of
 from musegen.reading.song import Song
 from musegen.roll import Notes, Roll
 from musegen.tracks import Track

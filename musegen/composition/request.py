@@ -8,17 +8,9 @@ from pydantic import Field
 
 from core.config import Strict
 from core.errors import ConfigError
-from musegen.draft import (
-    Draft,
-    Source,
-    accompaniment,
-    blank,
-    bridge,
-    continuation,
-    infill,
-    log_remarks,
-    remix,
-)
+from musegen.drafts.draft import Draft
+from musegen.drafts.source import Source, log_remarks
+from musegen.drafts.wishes import accompaniment, blank, bridge, continuation, infill, remix
 from musegen.roll import Grid
 from musegen.tracks import Track
 

@@ -14,7 +14,7 @@ from core.app.sampling import chunks_of
 from core.data.preparation import Tick
 from core.errors import ConfigError
 from musegen.composition.steered import obeyed
-from musegen.draft import Draft
+from musegen.drafts.draft import Draft
 from musegen.roll import Notes, Phrases
 from musegen.steering import UNSTEERED, Steering
 

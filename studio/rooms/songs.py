@@ -13,7 +13,8 @@ from core.files import temporary_folder
 from core.wording import counted
 from musegen.composition.composition import Composition
 from musegen.composition.request import Request
-from musegen.draft import Source, accompaniment
+from musegen.drafts.source import Source
+from musegen.drafts.wishes import accompaniment
 from musegen.files.midi import read_midi
 from musegen.files.song import SongOutput
 from musegen.model import DOMAIN, Model

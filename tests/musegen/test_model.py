@@ -29,7 +29,8 @@ from musegen.data.band import songs
 from musegen.data.collection import Collection, spread
 from musegen.data.preparation import PrepareConfig, prepare_band
 from musegen.densities.note_sequences import to_rows
-from musegen.draft import Source, accompaniment, blank
+from musegen.drafts.source import Source
+from musegen.drafts.wishes import accompaniment, blank
 from musegen.files.midi import write_midi
 from musegen.measures import hearing
 from musegen.measures.resemblance import onset_f1

@@ -8,7 +8,9 @@ from core.errors import ConfigError
 from musegen.bar_latents.form import NEW
 from musegen.bar_latents.inversion import Inversion
 from musegen.bar_latents.prior import LatentPrior
-from musegen.draft import Draft, Source, accompaniment, blank, infill
+from musegen.drafts.draft import Draft
+from musegen.drafts.source import Source
+from musegen.drafts.wishes import accompaniment, blank, infill
 from musegen.model import Model
 from musegen.reading.claims import Claims
 from musegen.reading.song import Song

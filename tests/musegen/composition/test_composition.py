@@ -18,7 +18,7 @@ from musegen.composition.judge import Judge, judge_of
 from musegen.composition.note_sampler import GROWTH
 from musegen.composition.request import Request
 from musegen.densities.lookback_sampler import Sampler
-from musegen.draft import fine_grid
+from musegen.drafts.source import fine_grid
 from musegen.files.midi import origin_of, read_midi
 from musegen.measures.excerpts import Excerpts
 from musegen.model import DOMAIN, Model

@@ -3,7 +3,7 @@
 import numpy as np
 
 from musegen.composition.ending import THINNING_BARS, ending_of, last_chord
-from musegen.draft import blank
+from musegen.drafts.wishes import blank
 from musegen.roll import Grid, Notes
 from musegen.tonality import Key
 from musegen.tracks import LAKH

@@ -8,7 +8,7 @@ from tunes import tune
 
 from core.errors import ConfigError
 from musegen.composition.request import ADDED_BARS, BARS, Request
-from musegen.draft import Draft
+from musegen.drafts.draft import Draft
 from musegen.roll import Grid
 from musegen.tracks import LAKH
 

@@ -13,7 +13,7 @@ from note_rows import notes, rows
 
 from core.data.sources import RejectedFile, scan
 from core.errors import UserError
-from musegen.draft import Source
+from musegen.drafts.source import Source
 from musegen.files.limits import MusicLimits
 from musegen.files.midi import read_midi, read_performance
 from musegen.files.smf import SONG_FILES

@@ -11,16 +11,15 @@ from handmade import bend, control, meta, midi, name, note, program, signature, 
 from tunes import tune
 
 from core.errors import ConfigError, UserError
-from musegen.draft import (
-    Draft,
-    Source,
+from musegen.drafts.draft import Draft
+from musegen.drafts.source import Source, read_song
+from musegen.drafts.wishes import (
     accompaniment,
     blank,
     bridge,
     continuation,
     infill,
     random_kept,
-    read_song,
     remix,
 )
 from musegen.files.midi import read_performance, write_midi

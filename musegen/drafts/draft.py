@@ -1,146 +1,26 @@
 """A draft: a song of which some bars of some tracks are kept, and the others are to be composed.
 
-Every wish of a user who brings songs is a draft: accompany (some tracks are kept), fill (all but
-some bars), continue (all that is there, and empty bars after it), bridge (two songs with empty
-bars between them), remix (sections in another order).
-
-What is kept stays note for note: songs are read twice, on the grid of a model, which composes the
-rest, and as finely as files are written, and the finished song has the notes of the fine reading.
+What is kept stays note for note: the finished song has the notes of the fine reading.
 """
 
-import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import chain
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from core.data.sources import RejectedFile, stem_of_file
-from core.errors import ConfigError, UserError
-from core.wording import counted
 from musegen.controls import STILL, Controls, usual_controls
-from musegen.files.limits import MusicLimits
-from musegen.files.midi import read_midi
-from musegen.files.smf import DEFAULT_BPM, midi_bytes
+from musegen.drafts.source import Source, fine_grid, with_programs_of
+from musegen.files.smf import DEFAULT_BPM
 from musegen.reading.song import Song
 from musegen.roll import KEY_SIGNATURE, Grid, Layer, Mark, Notes, Roll, separate
 from musegen.tracks import Track, numbers_of
 
-LOG = logging.getLogger("pianoreel")
-
-FINEST = 240
-"""The most steps of a beat in which a song is read and written."""
-
-FINE_LIMITS = MusicLimits(cells=FINEST * MusicLimits().cells)
-"""Limits of the second reading: what the first has read is not too dense on a finer grid."""
-
 Kept = Bool[np.ndarray, "track bar"]
-
-
-@dataclass(frozen=True)
-class Source:
-    """A user's song, on the grid of a model and on one that keeps its timing."""
-
-    song: Song
-    fine: Song
-
-    @classmethod
-    def read(
-        cls, path: Path | str, tracks: tuple[Track, ...], grid: Grid, pickup_beats: float = 0.0
-    ) -> "Source":
-        """Read a MIDI file, and log what of it is left out; `UserError` if it cannot be read.
-
-        `pickup_beats`: see `read_midi`.
-        """
-        try:
-            data, name = midi_bytes(path, FINE_LIMITS), stem_of_file(Path(path))
-            read = partial(
-                read_midi, data, tracks, name=name, pickup_beats=pickup_beats, names=True
-            )
-            song, fine = read(grid), read(fine_grid(grid), limits=FINE_LIMITS)
-        except RejectedFile as error:
-            raise refusal(path, error) from error
-        source = cls(song, fine)
-        log_remarks(path, source.remarks)
-        return source
-
-    @property
-    def remarks(self) -> list[str]:
-        """Say what a user should know of how the song was read."""
-        return [*self.fine.remarks, *self.fine.joined_controls, *self.fine.lost_pedal]
-
-    @property
-    def bars(self) -> int:
-        return min(self.song.bars, self.fine.bars)
-
-    @property
-    def tracks(self) -> tuple[Track, ...]:
-        """Return the tracks, each with the program of the first part that it has claimed."""
-        return with_programs_of([self.song])
-
-
-def read_song(
-    path: Path, tracks: tuple[Track, ...], grid: Grid, pickup_beats: float = 0.0
-) -> Song:
-    """Read a MIDI file on the grid of a model, and log what of it is left out.
-
-    `pickup_beats`: see `read_midi`. `UserError` if it cannot be read.
-    """
-    try:
-        song = read_midi(path, tracks, grid, pickup_beats=pickup_beats, names=True)
-    except RejectedFile as error:
-        raise refusal(path, error) from error
-    log_remarks(path, [*song.remarks, *song.lost_controls])
-    return song
-
-
-def log_remarks(path: Path | str, remarks: Sequence[str]) -> None:
-    """Log what a user should know of how a song was read."""
-    for remark in remarks:
-        LOG.warning("%s: %s", path, remark)
-
-
-def with_programs_of(songs: Sequence[Song]) -> tuple[Track, ...]:
-    """Return the tracks of songs, each with the program of the first part that it has claimed."""
-    found = zip(*(song.claims.programs for song in songs), strict=True)  # by track
-    return tuple(
-        track.replace(program=next(chain.from_iterable(programs), track.program))
-        for track, programs in zip(songs[0].tracks, found, strict=True)
-    )
-
-
-def compare_programs(first: Song, last: Song) -> None:
-    """Log which tracks have different programs in two songs."""
-    programs = (first.claims.programs, last.claims.programs)
-    for track, ours, theirs in zip(first.tracks, *programs, strict=True):
-        if ours and theirs and ours[0] != theirs[0] and not track.is_drum:
-            LOG.warning(
-                "%s has the program %d in %s and %d in %s, and sounds with %d throughout: "
-                "--programs %s=%d for the other",
-                *(track.name, ours[0], first.name, theirs[0], last.name, ours[0]),
-                *(track.name.lower(), theirs[0]),
-            )
-
-
-def refusal(path: Path | str, error: RejectedFile) -> UserError:
-    """Return why a song is not one for a model, with the cure."""
-    if not error.option.startswith("--meter"):
-        return UserError(f"{path}: {error.why}")
-    cure = "change its time signature in your sequencer where its beats allow it"
-    if not error.option.endswith("any"):  # models of any metre read songs in 4/4, too
-        cure += f", or train a model on songs that `music prepare {error.option}` keeps"
-    return UserError(f"{path}: {error.why}: {cure}")
-
-
-def fine_grid(grid: Grid) -> Grid:
-    """Return a grid of the same bars with all of MIDI's pitches and many more steps."""
-    steps = FINEST // grid.steps_per_beat * grid.steps_per_beat
-    return grid.replace(steps_per_beat=steps, lowest_pitch=0, pitches=128)
 
 
 class Placed(NamedTuple):
@@ -394,112 +274,3 @@ def _covered(notes: Notes, kept: Notes, grid: Grid) -> Bool[np.ndarray, " note"]
 
 def _concat(parts: Sequence[Notes]) -> Notes:
     return Notes.concat(parts) if parts else Notes(*(np.zeros(0, np.int64) for _ in range(5)))
-
-
-def blank(tracks: tuple[Track, ...], grid: Grid, bars: int, sounding: Sequence[str] = ()) -> Draft:
-    """Return a draft without notes, in which all tracks are composed, or only the `sounding`."""
-    kept = np.zeros((len(tracks), bars), bool)
-    return Draft(tracks, grid, bars, (), kept).composing(sounding)
-
-
-def accompaniment(source: Source, keep: Sequence[str], sounding: Sequence[str] = ()) -> Draft:
-    """Return a draft that keeps some tracks of a song over its whole length.
-
-    `sounding`: those to compose, without which all others are; what is neither is left out.
-    """
-    kept = np.zeros((len(source.song.tracks), source.bars), bool)
-    kept[numbers_of(keep, source.song.tracks, "--keep")] = True
-    draft = _of(source, source.bars, kept).composing(sounding)
-    silent = tuple(np.flatnonzero(draft.kept.all(1) & ~kept.all(1)).tolist())
-    return replace(draft, placed=tuple(one._replace(silent=silent) for one in draft.placed))
-
-
-def infill(source: Source, first: int, last: int, tracks: Sequence[str] = ()) -> Draft:
-    """Return a draft that keeps all but bars `first` to `last`, counted from 1, of some tracks.
-
-    `tracks`: those to compose; none named are all. `ConfigError` for bars that the song lacks.
-    """
-    if not 1 <= first <= last <= source.bars:
-        why = "the first comes first, as in 5-8" if last < first else ""
-        why = why or f"the song has bars 1-{source.bars}"
-        raise ConfigError(f"bars {first}-{last} cannot be filled: {why}")
-    kept = np.ones((len(source.song.tracks), source.bars), bool)
-    every = [track.name for track in source.song.tracks]
-    chosen = numbers_of(tracks or every, source.song.tracks, "--tracks")
-    kept[chosen, first - 1 : last] = False
-    return _of(source, source.bars, kept)
-
-
-def continuation(source: Source, bars: int) -> Draft:
-    """Return a draft that goes on for `bars` bars after a song."""
-    if bars < 1:
-        raise ConfigError(f"a song is continued by at least 1 bar, not {bars}")
-    total = source.bars + bars
-    kept = np.broadcast_to(np.arange(total) < source.bars, (len(source.song.tracks), total))
-    return _of(source, total, kept.copy())
-
-
-def bridge(first: Source, last: Source, bars: int) -> Draft:
-    """Return a draft of two songs with `bars` bars to compose between them."""
-    if bars < 1:
-        raise ConfigError(f"a bridge has at least 1 bar, not {bars}")
-    compare_programs(first.song, last.song)
-    at = first.bars + bars
-    total = at + last.bars
-    bar = np.arange(total)
-    kept = np.broadcast_to((bar < first.bars) | (bar >= at), (len(first.song.tracks), total))
-    placed = (Placed(first, 0, first.bars, 0), Placed(last, 0, last.bars, at))
-    return Draft(first.song.tracks, first.song.grid, total, placed, kept.copy())
-
-
-def remix(source: Source, form: str, section_bars: int) -> Draft:
-    """Return a draft of a song's sections in the order of `form`; letters it lacks are composed.
-
-    A is the first `section_bars` bars of the song, B the next ones, and so on. Only whole sections
-    count. `ConfigError` for a form that is no row of letters, or a song shorter than a section.
-    """
-    if not (form.isalpha() and form.isascii()):
-        raise ConfigError(f"'{form}' is no form: give a letter for each section, as ABAC")
-    sections = source.bars // section_bars if section_bars > 0 else 0
-    if not sections:
-        raise ConfigError(
-            f"the song has {counted(source.bars, 'bar')}, too few for sections of {section_bars}: "
-            f"--section-bars {max(1, source.bars // 4)}"
-        )
-    numbers = [ord(letter) - ord("A") for letter in form.upper()]
-    placed = tuple(
-        Placed(source, number * section_bars, section_bars, place * section_bars)
-        for place, number in enumerate(numbers)
-        if number < sections
-    )
-    kept = np.repeat([number < sections for number in numbers], section_bars)
-    kept = np.broadcast_to(kept, (len(source.song.tracks), len(kept)))  # [track bar]
-    draft = Draft(source.song.tracks, source.song.grid, kept.shape[1], placed, kept.copy())
-    repeats = tuple(
-        Repeat(numbers.index(number) * section_bars, place * section_bars, section_bars)
-        for place, number in enumerate(numbers)
-        if number >= sections and number in numbers[:place]
-    )
-    return replace(draft, repeats=repeats)
-
-
-def _of(source: Source, bars: int, kept: Kept) -> Draft:
-    placed = (Placed(source, 0, source.bars, 0),)
-    return Draft(source.song.tracks, source.song.grid, bars, placed, kept)
-
-
-def random_kept(
-    count: int, tracks: int, bars: int, seed: Sequence[int]
-) -> Bool[np.ndarray, "draft track bar"]:
-    """Return what drafts keep: some tracks, all but a few bars of all tracks, or both, by chance.
-
-    At least one track is composed somewhere.
-    """
-    chance = np.random.default_rng(seed)
-    is_open = chance.random((count, tracks, 1)) < chance.choice([0.25, 0.5, 0.75], (count, 1, 1))
-    is_open[np.arange(count), chance.integers(tracks, size=count)] = True
-    first, length = chance.integers(bars, size=(2, count, 1, 1))
-    bar = np.arange(bars)
-    hole = (bar >= first) & (bar < first + np.maximum(1, length // 2))
-    kind = chance.choice(3, (count, 1, 1), p=(0.6, 0.2, 0.2))  # tracks, bars, bars of tracks
-    return ~np.where(kind == 0, is_open, np.where(kind == 1, hole, is_open & hole))

@@ -1,0 +1,1 @@
+"""Drafts: songs in progress, of which a model composes what is open."""
