@@ -32,7 +32,8 @@ SHOWN_LETTERS, SHOWN_WORDS = 100, 6
 class Familiarity:
     """The training captions of a model, and how it reads captions.
 
-    `clauses_of`: the parts of a caption that are read apart, and compared apart.
+    `clauses_of`: the parts of a caption that are read apart, and compared apart. `written`: of a
+    clause that is a whole caption, that caption as it is written.
     """
 
     def __init__(
@@ -42,7 +43,10 @@ class Familiarity:
         clauses_of: Callable[[str], list[str]] = lambda caption: [caption],
     ):
         self.read, self.clauses_of = read, clauses_of
-        split = [clauses_of(caption) for caption in captions[:MOST_CAPTIONS]]
+        captions = captions[:MOST_CAPTIONS]
+        split = [clauses_of(caption) for caption in captions]
+        pairs = zip(captions, split, strict=True)
+        self.written = {clauses[0]: caption for caption, clauses in pairs if len(clauses) == 1}
         self.clauses = list(dict.fromkeys(clause for clauses in split for clause in clauses))
         self.most_clauses = max(map(len, split))
         self.most_words = max(len(words_of(clause)) for clause in self.clauses)
@@ -150,7 +154,7 @@ class Familiarity:
         else:
             return ""
         nearest, _ = self.nearest(strangest)
-        shown, known = shortened(caption), shortened(nearest[:1].upper() + nearest[1:])
+        shown, known = shortened(caption), shortened(self.written.get(nearest, nearest))
         return f'"{shown}" is not like the sentences in training{reason}; nearest: "{known}"'
 
 

@@ -53,7 +53,7 @@ def test_distances_are_measured_in_the_spread_of_training_captions():
     assert distance == pytest.approx((1 / 1.001 + 0.01 / 0.251) ** 0.5, abs=1e-5)
     assert known.objection("right") == ""  # 2.05 away, of 2.096
     far = known.objection("far right")  # 2.20 away
-    assert far == '"far right" is not like the sentences in training; nearest: "Low right"'
+    assert far == '"far right" is not like the sentences in training; nearest: "low right"'
 
 
 def test_the_sentence_that_is_proposed_shares_the_most_words():
@@ -104,7 +104,7 @@ def test_captions_of_held_out_videos_are_not_those_of_training():
 def test_a_caption_alone_in_training_is_the_only_familiar_one():
     known = Familiarity(["low right"], read)
     assert known.objection("low right") == ""
-    assert known.objection("beside").endswith('nearest: "Low right"')
+    assert known.objection("beside").endswith('nearest: "low right"')
 
 
 def test_longer_captions_than_any_and_those_without_words_are_objected_to():
@@ -125,10 +125,22 @@ def test_clauses_are_compared_apart():
     known = Familiarity(["low left and top right", "low right", "top left"], read, split)
     assert known.radius == pytest.approx(MARGIN / 0.251**0.5)
     assert known.objection("top right and right") == ""
-    assert known.objection("low left and far right").endswith('nearest: "Low right"')
+    assert known.objection("low left and far right").endswith('nearest: "low right"')
     assert known.objection("low left and far right").count('(it joins "low" and "left", ') == 1
-    assert known.objection("far right and low left").endswith('nearest: "Low right"')
+    assert known.objection("far right and low left").endswith('nearest: "low right"')
     assert "(3 clauses, and there at most 2)" in known.objection("right and right and right")
+
+
+def test_a_sentence_is_proposed_as_it_is_written_in_training():
+    """Its clauses are compared in lower case; one that never stands alone is shown so."""
+
+    def split(caption: str) -> list[str]:
+        return caption.lower().split(" and ")
+
+    known = Familiarity(["Low Left and top right", "Low RIGHT", "top left"], read, split)
+    assert known.objection("far right").endswith('nearest: "Low RIGHT"')
+    known = Familiarity(["Low Left and LOW right", "top left"], read, split)
+    assert known.objection("far right").endswith('nearest: "low right"')
 
 
 def test_halves_that_were_seen_apart_are_named():
