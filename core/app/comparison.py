@@ -178,7 +178,7 @@ def require_starts(domain: Domain, chosen: Sequence[Contender], to: Path) -> Non
     """
     trained: set[Path] = set()
     for one in chosen:
-        if one.start and Path(one.start).resolve() not in trained:
+        if one.start is not None and Path(one.start).resolve() not in trained:
             Run.read(domain.folder(one.start))
         trained.add((to / one.title).resolve())
 

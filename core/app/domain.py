@@ -324,7 +324,14 @@ class Domain(ABC, Generic[Data, Config, Items, Trained]):
         return next((there[known] for known in names if known in there), None)
 
     def folder(self, run: str | Path | None) -> Path:
-        """Return the folder of a run or of a shipped model by its name; None: the default one."""
+        """Return the folder of a run or of a shipped model by its name; None: the default one.
+
+        `ConfigError` for an empty name, `UserError` where there is no folder.
+        """
+        if run == "":
+            raise ConfigError(
+                "the name of a run is empty: give its folder, or the name of weights that ship"
+            )
         if run is None and not self.default_run:
             raise UserError(f"no weights of {self.name} ship: give the folder of a run")
         shipped = self._shipped(str(run or self.default_run))

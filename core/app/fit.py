@@ -117,7 +117,9 @@ def train(
             raise UserError(f"{one!r} has no {domain.item} to train on")
     config = configure(domain, data, model, preset, assignments, other, settings)
     build = domain.networks
-    if start := start or config.start:  # of a run's config.yaml, too
+    if start is None:
+        start = config.start or None  # of a run's config.yaml, too
+    if start is not None:
         config = config.replace(start=str(start))
         if not Run(Path(to), {}).newest_step:  # else weights are its own, and `start` may be gone
             build = partial(start_from, Run.read(domain.folder(start)), build=build)

@@ -35,7 +35,7 @@ def open_with_arguments(
 ) -> tuple[Model, list[str]]:
     """Open the model that the arguments name first, else the shipped one; return the rest too."""
     run, rest = split_run(domain, arguments, count)
-    return domain.open_run(run or domain.default_latent_run or None, device), rest
+    return domain.open_run(domain.default_latent_run or None if run is None else run, device), rest
 
 
 def split_run(

@@ -248,7 +248,7 @@ class VideoCommands(DomainCommands):
         from videogen.model import Model
         from videogen.rendering.take import Take
 
-        if music_run and not music:
+        if music_run is not None and not music:
             raise ConfigError("--music-run is for --music: give that with it")
         run, captions = self.domain().leading_run(arguments or [])
         captions += read_prompts(prompts) if prompts else []

@@ -6,6 +6,7 @@ import pytest
 from fake_domain import fake_domain
 
 from core.app.configuration import CHANGEABLE, ModelConfig
+from core.app.domain import find_domain
 from core.errors import ConfigError, UserError
 from core.recipe import Recipe
 from core.recipes import RECIPES
@@ -145,3 +146,12 @@ def test_a_run_is_a_folder_a_shipped_model_or_the_default(tmp_path):
         music.folder("tangoo")
     with pytest.raises(UserError, match=r"writes it$"):
         music.folder(tmp_path / "tangoo")
+
+
+def test_an_empty_name_of_a_run_is_not_the_default_one(tmp_path):
+    """In the interpreter of commands, an unset variable is an empty name."""
+    music = fake_domain(tmp_path)
+    with pytest.raises(ConfigError, match="the name of a run is empty: give its folder"):
+        music.folder("")
+    with pytest.raises(ConfigError, match="the name of a run is empty"):
+        find_domain([music], "")
