@@ -12,6 +12,7 @@ from core.app.label import origin
 from core.errors import ConfigError
 from videogen.files.clip import Frames, Sound
 from videogen.files.label import Label
+from videogen.files.limits import MOST_FRAMES
 from videogen.model import Model
 from videogen.rendering.film import cut_frames, cut_sound, stretched
 from videogen.rendering.filmstrip import COLUMNS, draw_rows, evenly_spaced
@@ -60,9 +61,19 @@ class Reel:
     def scenes(
         self, model: Model, tick: Callable[[int, int], None] = lambda done, total: None
     ) -> list[Frames]:
-        """Sample the scenes, each as long as it is from its cut to the next."""
+        """Sample the scenes, each as long as it is from its cut to the next.
+
+        `ConfigError` where one has no frame, or more than the model samples.
+        """
         scenes = []
         counts = cut_frames(self.cut_seconds, self.frames_per_second)
+        if min(counts) < 1:
+            raise ConfigError("a scene would have no frame: raise --fps or --bars-per-clip")
+        if model.has_clock and max(counts) > MOST_FRAMES:
+            raise ConfigError(
+                f"a scene would have {max(counts)} frames, and at most {MOST_FRAMES} are sampled: "
+                "lower --fps or --bars-per-clip"
+            )
         for number, (caption, count) in enumerate(zip(self.captions, counts, strict=True)):
             scenes.append(scene(model, caption, self.seed + number, count))
             tick(number + 1, len(counts))

@@ -63,6 +63,25 @@ def test_no_film_is_written_beside_the_picture_of_another(tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["film.png"]
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ((120, 10, 2), "5760 frames, and at most 4096 are sampled: lower"),
+        ((1, 400, 1), "no frame: raise"),
+    ],
+)
+def test_scenes_too_long_or_short_are_refused_by_the_options_of_a_reel(
+    values: tuple[int, int, int], said: str, tmp_path: Path
+):
+    """At 10 beats a minute two bars of 4/4 last 48 seconds, at 400 one lasts 0.6."""
+    names = ("--fps", "--tempo-bpm", "--bars-per-clip")
+    options = [text for pair in zip(names, values, strict=True) for text in pair]
+    to = ("--device", "cpu", "--to", tmp_path / "film.mp4")
+    code, _, complaint = run("reel", *CAPTIONS, *options, *to)
+    assert (code, complaint) == (2, f"error: a scene would have {said} --fps or --bars-per-clip\n")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_picture_shows_scenes_as_the_film_does(film: Path):
     """A pixel of 32 in a frame of 128 would be a square of 4, as all edges would lie."""
     first = imread(film.with_suffix(".png"))[40:150, 6:130]
