@@ -400,12 +400,17 @@ def studio(
 
 @app.command(cls=OptionCommand, rich_help_panel=MODELS)
 def cite(
-    name: Annotated[str, typer.Argument(help="A model's name, as `models` lists it.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A model's name, as `models` lists it, shipped weights, or a run's folder."
+        ),
+    ],
 ) -> None:
     """Print the BibTeX of a model's paper, as in: pianoreel cite wgan_gp."""
-    from core.recipes import recipe
+    from core.app.domain import find_recipe
 
-    print(recipe(name, _recipes()).paper.bibtex)
+    print(find_recipe(_domains(), name).paper.bibtex)
 
 
 def _recipes() -> "dict[str, Recipe]":

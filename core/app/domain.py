@@ -30,7 +30,7 @@ from core.data.sources import is_source
 from core.errors import ConfigError, UserError
 from core.files import is_folder
 from core.recipe import Recipe
-from core.recipes import LISTING, RECIPES
+from core.recipes import LISTING, RECIPES, recipe
 from core.theory.passes import Networks
 from core.training.loop import UNMONITORED, Monitor
 from core.training.presets import Preset
@@ -267,6 +267,11 @@ class Domain(ABC, Generic[Data, Config, Items, Trained]):
     def recipe_name(self, model: str) -> str:
         """Resolve a model's name or alias to its recipe's; `ConfigError` for an unknown one."""
         name = self.aliases.get(model, model)
+        if name not in self.recipes and self._shipped(model):
+            raise ConfigError(
+                f"no model is called '{model}', but weights that ship: --start {model} begins "
+                "with them"
+            )
         if name not in self.recipes:
             able = (own for own, known in self.recipes.items() if known.needs <= self.offers)
             known = nearest(model, [*self.aliases, *able], LISTING)
@@ -359,6 +364,21 @@ class Domain(ABC, Generic[Data, Config, Items, Trained]):
                 "train` wrote"
             )
         return resolve(self.config, run.config, str(run.folder / "config.yaml"))
+
+
+def find_recipe(domains: Sequence[Domain], model: str) -> Recipe:
+    """Return the recipe of a model by its name, of weights that ship, or of a run's folder.
+
+    A name that is also a folder here is the model's. `ConfigError` for an unknown name.
+    """
+    known: dict[str, Recipe] = {}
+    for domain in domains:
+        known |= domain.recipes
+        known |= {alias: domain.recipes[name] for alias, name in domain.aliases.items()}
+    if model not in known and any(domain.leading_run([model])[0] for domain in domains):
+        domain = find_domain(domains, model)
+        return domain.configuration_of(Run.read(domain.folder(model))).model.base_recipe
+    return recipe(model, known)
 
 
 def find_domain(domains: Sequence[Domain], run: str | Path) -> Domain:

@@ -440,7 +440,7 @@ def test_unknown_names_get_the_known_ones(data: Path, tmp_path: Path):
     refused(2, "did you mean 'wgan'", "music", "train", data, *to, "--model", "wgann")
     refused(2, "did you mean 'small'", "music", "train", data, *to, "--preset", "smal")
     refused(2, "did you mean 'voices'", "music", "prepare", data, *to, "--tracks", "voice")
-    refused(2, "called 'nothing': `pianoreel models` lists all", "cite", "nothing")
+    refused(2, "called 'zzzz': `pianoreel models` lists all", "cite", "zzzz")
     refused(2, "did you mean 'vae'? `pianoreel models` lists all", "cite", "VAE")
     refused(2, "auto, cpu, cuda", "music", "train", data, *to, "--device", "tpu")
 
@@ -510,9 +510,9 @@ def test_a_wrong_option_is_wrong_usage():
 def test_a_fault_of_ours_is_a_sentence_and_a_traceback_on_request(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
-    import core.recipes
+    import core.app.domain
 
-    monkeypatch.setattr(core.recipes, "recipe", lambda name, known: 1 // 0)
+    monkeypatch.setattr(core.app.domain, "find_recipe", lambda domains, model: 1 // 0)
     refused(1, "PIANOREEL_DEBUG=1", "cite", "vae")
     monkeypatch.setenv("PIANOREEL_DEBUG", "1")
     assert isinstance(CliRunner().invoke(app, ["cite", "vae"]).exception, ZeroDivisionError)
@@ -524,6 +524,18 @@ def test_models_and_cite_know_the_same_names():
     for name in ("vae", "wgan_gp", "autoregressive", "lookback_rnn", "text_to_video"):
         assert name in table
         assert run("cite", name)[1].startswith("@")
+
+
+def test_weights_that_ship_and_runs_are_cited_as_their_models(trained: Path):
+    """The settings of a run name its model, whatever its folder is called."""
+    cited = {
+        name: run("cite", name) for name in ("gist_flow", "shapes", trained, "autoregressive")
+    }
+    assert all(code == 0 for code, _, _ in cited.values())
+    assert cited["shapes"] == cited["gist_flow"] != cited["autoregressive"]
+    assert run("cite", "notes") == run("cite", "note_transformer") == cited["autoregressive"]
+    assert cited[trained] == run("cite", "musegan")
+    refused(1, "runs/absent is no folder", "cite", "runs/absent")
 
 
 def test_doctor_is_content_here():

@@ -127,6 +127,12 @@ def test_a_model_that_the_domain_can_train_is_known_by_its_alias(tmp_path):
     assert (music.is_translation("tunes"), music.is_translation("cyclegan")) == (False, True)
 
 
+def test_weights_that_ship_are_no_model_but_a_start(tmp_path):
+    said = "no model is called 'tango', but weights that ship: --start tango begins with them"
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        fake_domain(tmp_path).recipe_name("tango")
+
+
 def test_a_translation_needs_a_second_collection(tmp_path):
     offering = fake_domain(tmp_path, offers=frozenset({"other"}))
     offering.require("cyclegan", has_other=True)
