@@ -54,8 +54,15 @@ GENERATORS: dict[str, tuple[Domain, str, Sequence[str]]] = {
     "bar latents": (MUSIC, "latent_musegan", ()),
     "notes": (MUSIC, "lookback_rnn", ()),
     "notes of a voice": (VOICE, "timbre_vae", ()),
+    "notes of a generator that grows": (VOICE, "gansynth", ()),
     "clips of a gist": (VIDEO, "gist_flow", ()),
     "clips of clauses": (VIDEO, "text_to_video", ["model.video.clauses=2"]),
+    "clips of n-grams": (VIDEO, "gist_flow", ["model.video.text.reader=ngrams"]),
+    "clips of a wake and a sleep": (VIDEO, "wake_sleep", ()),
+    "clips of a standard prior": (VIDEO, "vae", ()),
     "clips of a path": (VIDEO, "mocogan", ()),
+    "clips of a path of captions": (VIDEO, "tfgan", ()),
+    "clips of a path with an encoder": (VIDEO, "tfgan_vae", ()),
+    "clips of streams": (VIDEO, "vgan", ()),
 }
 """A model of each family whose generator is a graph."""

@@ -26,6 +26,7 @@ from torch import Tensor
 from core.errors import ConfigError, UserError
 from core.exchange.graph import Graph
 from core.files import aside, create_folder, require_space, unwritten
+from core.networks.buffers import numbers_as_constants
 from core.theory.passes import Networks
 from core.wording import nearest
 
@@ -106,11 +107,7 @@ def _outputs(output: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 def _write_onnx(graph: Graph, facts: Facts, path: Path) -> Run:
     runtime = _needed("onnxruntime")
     _needed("onnxscript")
-    inputs = tuple(graph.examples(TRACED).values())
-    shapes: Any = torch.export.ShapesCollection()
-    for one in inputs:
-        shapes[one] = {0: torch.export.Dim("batch", min=1, max=MOST)}
-    program = torch.export.export(graph.network, inputs, dynamic_shapes=shapes, strict=False)
+    program = program_of(graph)
     names: dict[str, Any] = {"input_names": graph.inputs, "output_names": graph.outputs}
     written = torch.onnx.export(program, (), dynamo=True, verbose=False, **names)
     assert written is not None
@@ -123,6 +120,20 @@ def _write_onnx(graph: Graph, facts: Facts, path: Path) -> Run:
         return [torch.from_numpy(one) for one in outputs]
 
     return run
+
+
+def program_of(graph: Graph) -> torch.export.ExportedProgram:
+    """Return a graph as torch traces it: its batch is of any size up to `MOST`.
+
+    Numbers in buffers, such as the levels that a generator has grown, are constants of it.
+    """
+    inputs = tuple(graph.examples(TRACED).values())
+    shapes: Any = torch.export.ShapesCollection()
+    for one in inputs:
+        shapes[one] = {0: torch.export.Dim("batch", min=1, max=MOST)}
+    graph.network(*inputs)  # reads these numbers
+    with numbers_as_constants(graph.network):
+        return torch.export.export(graph.network, inputs, dynamic_shapes=shapes, strict=False)
 
 
 def _write_torchscript(graph: Graph, facts: Facts, path: Path) -> Run:

@@ -3,7 +3,10 @@
 What is read from a device makes the processor wait for all that the device still has to do.
 """
 
-from torch import Tensor
+import contextlib
+from collections.abc import Iterator
+
+from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
 _read = WeakTensorKeyDictionary()
@@ -29,3 +32,26 @@ def set_number(buffer: Tensor, number: float) -> None:
     """Set the number in a buffer, so that it need not be read."""
     buffer.fill_(number)
     _read[buffer] = buffer._version, buffer.new_tensor(number, device="cpu").item()
+
+
+@contextlib.contextmanager
+def numbers_as_constants(network: nn.Module) -> Iterator[None]:
+    """Make buffers whose number was read plain attributes within.
+
+    torch.export replaces the buffers of a network by stand-ins without values.
+    """
+    held = [
+        (module, name, buffer)
+        for module in network.modules()
+        for name, buffer in module.named_buffers(recurse=False)
+        if buffer in _read
+    ]
+    for module, name, buffer in held:
+        delattr(module, name)
+        setattr(module, name, buffer)
+    try:
+        yield
+    finally:
+        for module, name, buffer in held:
+            delattr(module, name)
+            module.register_buffer(name, buffer)

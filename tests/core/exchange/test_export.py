@@ -1,5 +1,6 @@
 """Exported generators give what the models give; exported weights are the weights."""
 
+import contextlib
 import json
 import logging
 import resource
@@ -18,7 +19,7 @@ from untrained import GENERATORS, untrained
 
 from core.app.domain import find_domain
 from core.errors import ConfigError, UserError
-from core.exchange.export import _tracing, format_of, largest_error, write_graph
+from core.exchange.export import _tracing, format_of, largest_error, program_of, write_graph
 from core.exchange.graph import Graph
 from core.ring.model import DOMAIN as RING
 from core.training.run import Run
@@ -94,6 +95,32 @@ def test_a_graph_of_torchscript_explains_itself(tmp_path):
 def test_a_generator_gives_what_the_model_gives(family: str, tmp_path):
     """In torchscript, for three samples where two were traced, of other conditions."""
     assert untrained(*GENERATORS[family]).export(tmp_path / "model.pt") < 1e-5
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_traced_generator_takes_any_batch(family: str):
+    """No size of its graph is that of the batch with which it was traced; ONNX needs that."""
+    graph = untrained(*GENERATORS[family]).graph()
+    with _tracing():
+        program = program_of(graph).module()
+
+    def run(inputs):
+        outputs = program(*inputs.values())
+        return outputs if isinstance(outputs, tuple) else (outputs,)
+
+    assert largest_error(graph, run) < 1e-5
+
+
+def test_each_recipe_of_clips_has_the_graph_of_a_family():
+    """So that what holds for the families holds for them all."""
+    known = {repr(untrained(*one).graph().network) for one in GENERATORS.values()}
+    graphs = {}
+    for recipe, one in VIDEO.recipes.items():
+        if one.needs <= VIDEO.offers:
+            with contextlib.suppress(UserError):
+                graphs[recipe] = repr(untrained(VIDEO, recipe).graph().network)
+    assert len(graphs) > 20
+    assert [recipe for recipe, network in graphs.items() if network not in known] == []
 
 
 def test_a_graph_is_that_of_a_copy_and_leaves_the_model_as_it_is(tmp_path):
