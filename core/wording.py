@@ -3,9 +3,6 @@
 import difflib
 from collections.abc import Sequence
 
-LEAST_LIKENESS = 0.7
-"""Likeness of a name to the one that is proposed, 1 for the same; "hinge" is not "nothing"."""
-
 
 def counted(count: float, noun: str) -> str:
     """Return how many of something there are, in words.
@@ -41,7 +38,7 @@ def nearest(name: str, known: Sequence[str], listing: str = "") -> str:
     "did you mean 'wgan_gp'? `pianoreel models` lists all"
     """
     spelt = {_plain(one): one for one in known}
-    matches = difflib.get_close_matches(_plain(name), spelt, n=1, cutoff=LEAST_LIKENESS)
+    matches = difflib.get_close_matches(_plain(name), spelt, n=1)
     listing = listing or f"{'There' if matches else 'there'} are {', '.join(known)}"
     return f"did you mean '{spelt[matches[0]]}'? {listing}" if matches else listing
 
