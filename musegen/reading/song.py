@@ -27,8 +27,8 @@ class Song:
     number of bars) of successive bars; between them bars were left out. Its `grid` and, in
     `claims`, its tracks, with the parts of the file that they claim. `origin`: the file's first
     text, in which `write_midi` says where it comes from. `held`: how many notes a pedal lengthens.
-    The reading: what was `left_out`, the
-    `counting` of beats and bars, and what the file has `beside` its notes.
+    The reading: what was `left_out`, the `counting` of beats and bars, and what the file has
+    `beside` its notes.
     """
 
     notes: Notes

@@ -9,11 +9,13 @@ import functools
 import io
 import struct
 import zlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageCms
+
+if TYPE_CHECKING:
+    from PIL.ImageCms import ImageCmsTransform
 
 MOST_BYTES = 4_000_000
 """Bytes of a profile; those of screens and cameras have fewer than a million."""
@@ -51,19 +53,27 @@ def as_srgb(pixels: Pixels, profile: bytes) -> Pixels:
     transform = _to_srgb(profile) if 0 < len(profile) < MOST_BYTES else None
     if transform is None:
         return pixels
+    return _transformed(pixels, transform)
+
+
+def _transformed(pixels: Pixels, transform: "ImageCmsTransform") -> Pixels:
+    from PIL import Image, ImageCms
+
     return np.asarray(ImageCms.applyTransform(Image.fromarray(pixels), transform))
 
 
 @functools.lru_cache(maxsize=1)
-def _to_srgb(profile: bytes) -> ImageCms.ImageCmsTransform | None:
+def _to_srgb(profile: bytes) -> "ImageCmsTransform | None":
     """Return the transform of a profile; None if it changes no colour, or is passed over."""
+    from PIL import ImageCms  # few pictures have a profile: films do not wait for it
+
     if profile[COLOURS] != b"RGB ":
         return None
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), "RGB", "RGB")
-        shown = ImageCms.applyTransform(Image.fromarray(CUBE), transform)
+        shown = _transformed(CUBE, transform)
     except (OSError, ImageCms.PyCMSError):
         return None
-    change = np.abs(np.asarray(shown).astype(int) - CUBE).max()
+    change = np.abs(shown.astype(int) - CUBE).max()
     return transform if change > NEAR else None
