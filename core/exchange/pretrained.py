@@ -44,7 +44,7 @@ class Pretrained:
             ) from error
         except (OSError, ValueError) as error:
             raise UserError(f"{path} is damaged: it is no JSON") from error
-        if not isinstance(config, dict) or config.get("library_name") != "pianoreel":
+        if not _is_ours(config):
             raise UserError(f"{path} is of another library")
         if config.get("domain") != domain:
             raise UserError(f"{folder} holds a model of {config.get('domain')}, not of {domain}")
@@ -112,9 +112,13 @@ def _require_own(folder: Path) -> None:
 
 def _is_model(folder: Path) -> bool:
     try:
-        config = read_json(folder / CONFIG)
+        return _is_ours(read_json(folder / CONFIG))
     except (OSError, ValueError):
         return False
+
+
+def _is_ours(config: Any) -> bool:
+    """Return whether what a `CONFIG` holds is of a model of pianoreel."""
     return isinstance(config, dict) and config.get("library_name") == "pianoreel"
 
 
