@@ -22,24 +22,13 @@ class FormPrior(Protocol):
 class LearnForm:
     """-log p(form of x), the form being in the condition c that the batch brings."""
 
+    name = "form"
+    formula = "LearnForm"
+    needs = frozenset({"form"})
+    networks = ("prior",)
+
     trains: tuple[str, ...] = ("prior",)
     weight: float = 1.0
-
-    @property
-    def name(self) -> str:
-        return "form"
-
-    @property
-    def formula(self) -> str:
-        return "LearnForm"
-
-    @property
-    def needs(self) -> frozenset[str]:
-        return frozenset({"form"})
-
-    @property
-    def networks(self) -> tuple[str, ...]:
-        return ("prior",)
 
     def __call__(self, passes: Passes) -> Losses:
         if passes.condition is None:

@@ -70,24 +70,13 @@ class MaskedDistribution(Protocol):
 class ReconstructGist:
     """-log p(gist of x given z, c), z ~ q(z given x, c): the conditional VAE of the paper."""
 
+    name = "reconstruct_gist"
+    formula = "ReconstructGist"
+    needs = frozenset({"gist"})
+    networks = ("encoder", "decoder")
+
     trains: tuple[str, ...] = ("encoder", "decoder")
     weight: float = 1.0
-
-    @property
-    def name(self) -> str:
-        return "reconstruct_gist"
-
-    @property
-    def formula(self) -> str:
-        return "ReconstructGist"
-
-    @property
-    def needs(self) -> frozenset[str]:
-        return frozenset({"gist"})
-
-    @property
-    def networks(self) -> tuple[str, ...]:
-        return ("encoder", "decoder")
 
     def __call__(self, passes: Passes) -> Losses:
         decoder = passes.network("decoder", GistDecoder)
@@ -99,16 +88,11 @@ class ReconstructGist:
 class ReconstructMaps(ABC):
     """A loss of a clip's maps and those of its reconstruction, beside its likelihood."""
 
+    needs = frozenset({"maps"})
+    networks = ("encoder", "decoder")
+
     trains: tuple[str, ...] = ("encoder", "decoder")
     weight: float = 1.0
-
-    @property
-    def needs(self) -> frozenset[str]:
-        return frozenset({"maps"})
-
-    @property
-    def networks(self) -> tuple[str, ...]:
-        return ("encoder", "decoder")
 
     def __call__(self, passes: Passes) -> Losses:
         return self.loss(passes.x, passes.reconstruction.representative)
@@ -128,13 +112,8 @@ class ReconstructEdges(ReconstructMaps):
     Deep Multi-Scale Video Prediction Beyond Mean Square Error, ICLR 2016.
     """
 
-    @property
-    def name(self) -> str:
-        return "reconstruct_edges"
-
-    @property
-    def formula(self) -> str:
-        return "ReconstructEdges"
+    name = "reconstruct_edges"
+    formula = "ReconstructEdges"
 
     def loss(self, x: Samples, drawn: Samples) -> Losses:
         rows, columns = (self.edges(x, axis) - self.edges(drawn, axis) for axis in (-2, -1))
@@ -158,15 +137,10 @@ class ReconstructSharpness(ReconstructEdges):
     which are edges too. So it does not train the encoder.
     """
 
+    name = "reconstruct_sharpness"
+    formula = "ReconstructSharpness"
+
     trains: tuple[str, ...] = ("decoder",)
-
-    @property
-    def name(self) -> str:
-        return "reconstruct_sharpness"
-
-    @property
-    def formula(self) -> str:
-        return "ReconstructSharpness"
 
     def edges(self, x: Samples, axis: int) -> Tensor:
         """Return the sharpness of each patch along an axis, times the root of its own pixels."""
@@ -187,13 +161,8 @@ class ReconstructPyramid(ReconstructMaps):
     the Latent Space of Generative Networks, ICML 2018.
     """
 
-    @property
-    def name(self) -> str:
-        return "reconstruct_pyramid"
-
-    @property
-    def formula(self) -> str:
-        return "ReconstructPyramid"
+    name = "reconstruct_pyramid"
+    formula = "ReconstructPyramid"
 
     def loss(self, x: Samples, drawn: Samples) -> Losses:
         maps = (x - drawn).flatten(1, -3)  # [batch map row column]
@@ -213,24 +182,13 @@ class Coherence:
     No gradient reaches the gist. Its weight is 1, where the paper's is 0.1.
     """
 
+    name = "coherence"
+    formula = "Coherence"
+    needs = frozenset({"gist"})
+    networks = ("decoder", "prior")
+
     trains: tuple[str, ...] = ("decoder",)
     weight: float = 1.0
-
-    @property
-    def name(self) -> str:
-        return "coherence"
-
-    @property
-    def formula(self) -> str:
-        return "Coherence"
-
-    @property
-    def needs(self) -> frozenset[str]:
-        return frozenset({"gist"})
-
-    @property
-    def networks(self) -> tuple[str, ...]:
-        return ("decoder", "prior")
 
     def __call__(self, passes: Passes) -> Losses:
         generation = require(passes.generation, LayeredDistribution)
@@ -245,24 +203,13 @@ class SparseMask:
     The background then shows whatever does not move.
     """
 
+    name = "sparse_mask"
+    formula = "SparseMask"
+    needs = frozenset({"streams"})
+    networks = ("decoder", "prior")
+
     trains: tuple[str, ...] = ("decoder",)
     weight: float = 1.0
-
-    @property
-    def name(self) -> str:
-        return "sparse_mask"
-
-    @property
-    def formula(self) -> str:
-        return "SparseMask"
-
-    @property
-    def needs(self) -> frozenset[str]:
-        return frozenset({"streams"})
-
-    @property
-    def networks(self) -> tuple[str, ...]:
-        return ("decoder", "prior")
 
     def __call__(self, passes: Passes) -> Losses:
         mask = require(passes.generation, MaskedDistribution).mask

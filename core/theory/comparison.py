@@ -13,10 +13,8 @@ from core.theory.shapes import Loss, Losses
 class Comparison(ABC):
     """A way to compare the produced samples of a space with its reference samples."""
 
-    @property
-    def verb(self) -> str:
-        """Return the first word of the name of a term that compares in this way."""
-        return "match"
+    verb = "match"
+    """The first word of the name of a term that compares in this way."""
 
     @property
     def formula(self) -> str:

@@ -167,9 +167,7 @@ class Moments(Comparison):
     `critic.statistics(*point)`, groups of [count statistic].
     """
 
-    @property
-    def verb(self) -> str:
-        return "moments"
+    verb = "moments"
 
     @property
     def needs(self) -> frozenset[str]:
@@ -206,9 +204,7 @@ class Features(Comparison):
     Salimans et al., NIPS 2016, section 3.1.
     """
 
-    @property
-    def verb(self) -> str:
-        return "features"
+    verb = "features"
 
     def networks(self, space: Space, critic: str) -> tuple[str, ...]:
         return (*SAMPLERS[space], critic)
@@ -254,11 +250,9 @@ class Cover(Comparison):
     IMLE, ICCV 2019; with samples drawn anew for each batch.
     """
 
-    count: int = 10
+    verb = "cover"
 
-    @property
-    def verb(self) -> str:
-        return "cover"
+    count: int = 10
 
     def networks(self, space: Space, critic: str) -> tuple[str, ...]:
         return ("encoder", "prior")
@@ -280,9 +274,7 @@ class Contrast(Comparison):
     have none is resampled (Aneja, Schwing, Kautz and Vahdat, NeurIPS 2021).
     """
 
-    @property
-    def verb(self) -> str:
-        return "contrast"
+    verb = "contrast"
 
     def networks(self, space: Space, critic: str) -> tuple[str, ...]:
         return ("encoder", "prior", "ratio")

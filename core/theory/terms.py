@@ -168,20 +168,12 @@ class L1:
     Isola et al., CVPR 2017, eq. 3, as a mean over the elements of x.
     """
 
+    name = "l1_x"
+    formula = "L1(x)"
+    networks = ("decoder", "prior")
+
     trains: tuple[str, ...] = ("decoder",)
     weight: float = 1.0
-
-    @property
-    def name(self) -> str:
-        return "l1_x"
-
-    @property
-    def formula(self) -> str:
-        return "L1(x)"
-
-    @property
-    def networks(self) -> tuple[str, ...]:
-        return ("decoder", "prior")
 
     def __call__(self, passes: Passes) -> Losses:
         return mean_absolute_error(passes.x, passes.generation.representative)
@@ -191,21 +183,13 @@ class L1:
 class Classify:
     """Predict the label c from z: -log p(c given z), z of labelled data by `encoder`."""
 
+    name = "classify"
+    formula = "Classify(labels)"
+    needs = frozenset({"labels"})
+
     trains: tuple[str, ...] = ("classifier", "encoder")
     weight: float = 1.0
     encoder: str = "encoder"
-
-    @property
-    def name(self) -> str:
-        return "classify"
-
-    @property
-    def formula(self) -> str:
-        return "Classify(labels)"
-
-    @property
-    def needs(self) -> frozenset[str]:
-        return frozenset({"labels"})
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -387,6 +371,8 @@ class MutualInformation:
     layers with the critic, which this term then trains too.
     """
 
+    networks = ("encoder", "decoder", "prior")
+
     part: CodePart
     trains: tuple[str, ...] = ("encoder", "decoder")
     weight: float = 1.0
@@ -398,10 +384,6 @@ class MutualInformation:
     @property
     def formula(self) -> str:
         return f"MutualInformation({self.part})"
-
-    @property
-    def networks(self) -> tuple[str, ...]:
-        return ("encoder", "decoder", "prior")
 
     def __call__(self, passes: Passes) -> Losses:
         posterior = require(passes.generated_posterior, CodePosterior)

@@ -78,24 +78,13 @@ class Transpose:
     make its instrument's note of another pitch holds nothing of its own pitch.
     """
 
+    name = "transpose_x"
+    formula = "Transpose(x)"
+    needs = frozenset({"condition", "pitches"})
+    networks = ("encoder", "decoder")
+
     trains: tuple[str, ...] = ("encoder", "decoder", "condition")
     weight: float = 1.0
-
-    @property
-    def name(self) -> str:
-        return "transpose_x"
-
-    @property
-    def formula(self) -> str:
-        return "Transpose(x)"
-
-    @property
-    def needs(self) -> frozenset[str]:
-        return frozenset({"condition", "pitches"})
-
-    @property
-    def networks(self) -> tuple[str, ...]:
-        return ("encoder", "decoder")
 
     def __call__(self, passes: Passes) -> Losses:
         z = exchanged(passes.posterior_sample, torch.rand)
