@@ -167,6 +167,15 @@ def listed(name: str, values: Any, kind: str, example: str, least: int = 0) -> l
     return found
 
 
+def comma_separated(text: str) -> list[str]:
+    """Return the parts of a text between its commas, without those that are empty.
+
+    >>> comma_separated("drums, electric piano,")
+    ['drums', 'electric piano']
+    """
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 def require_seed(seed: Any) -> int:
     """Return a seed as a whole number; `ConfigError` for one that torch does not accept.
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from core.config import comma_separated
 from core.errors import ConfigError, UserError
 from core.files import create_folder, temporary_folder, write_whole
 from core.wording import nearest
@@ -79,9 +80,8 @@ def read_formats(texts: Iterable[str], known: Sequence[str], items: str) -> tupl
     >>> read_formats(["b, .A", "b"], ("a", "b"), "items")
     ('b', 'a')
     """
-    formats = [
-        part.strip().lower().removeprefix(".") for text in texts for part in text.split(",")
-    ]
+    named = (part for text in texts for part in comma_separated(text) or [""])
+    formats = [part.lower().removeprefix(".") for part in named]
     for one in formats:
         if one not in known:
             raise ConfigError(f"{items} are not written as '{one}': {nearest(one, known)}")

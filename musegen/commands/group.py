@@ -22,6 +22,7 @@ from core.app.commands.options import (
 from core.app.commands.printing import print_paths
 from core.app.output import Output
 from core.app.progress import followed
+from core.config import comma_separated
 from core.data.limits import Limits
 from core.errors import ConfigError
 from musegen.commands.options import (
@@ -298,12 +299,12 @@ class MusicCommands(DomainCommands):
         letters = "" if form == "auto" else form
         request = Request(
             given=given,
-            keep=_names(keep),
+            keep=tuple(comma_separated(keep)),
             fill=fill,
             continued=continued,
             between=between,
             remixed=remixed,
-            tracks=_names(tracks),
+            tracks=tuple(comma_separated(tracks)),
             bars=bars,
             form=letters,
             section_bars=section_bars,
@@ -355,10 +356,6 @@ def _require_use(options: Mapping[str, object], formats: tuple[str, ...]) -> Non
         kinds = users.get(option, ("mid", *SOUNDS, "npz", "musicxml"))
         if value and not {*kinds} & {*formats}:
             raise ConfigError(f"{option} changes none of these files: add {kinds[0]} to --only")
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def render(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pretty_midi.constants import INSTRUMENT_MAP
 
+from core.config import comma_separated
 from core.errors import ConfigError
 from musegen.tracks import Track, numbers_of
 
@@ -37,7 +38,7 @@ def with_programs(tracks: Sequence[Track], programs: Mapping[str, str]) -> tuple
 
 def read_programs(text: str) -> dict[str, str]:
     """Return the sound of each track that a text such as bass=38,piano=electric piano names."""
-    parts = [part.partition("=") for part in text.split(",") if part.strip()]
+    parts = [part.partition("=") for part in comma_separated(text)]
     if wrong := [track for track, equals, sound in parts if not (equals and sound.strip())]:
         raise ConfigError(f"'{wrong[0]}' names no sound: --programs bass=38,piano=4, for example")
     return {track.strip(): sound.strip() for track, _, sound in parts}

@@ -19,6 +19,7 @@ from core.app.commands.options import (
 )
 from core.app.commands.printing import print_paths
 from core.app.output import Output
+from core.config import comma_separated
 from core.data.limits import Limits
 from core.errors import ConfigError
 
@@ -167,7 +168,7 @@ class VoiceCommands(DomainCommands):
 
 
 def _numbers(text: str) -> list[int]:
-    parts = [part.strip() for part in text.split(",") if part.strip()]
+    parts = comma_separated(text)
     if not all(part.isdecimal() for part in parts):
         raise ConfigError(f"--programs {text}: give numbers such as 0,40,73")
     return [int(part) for part in parts]
@@ -185,8 +186,7 @@ def _drawn(pitches: Sequence[int], count: int, one_timbre: bool) -> list[str]:
 def _pitches(text: str) -> list[int]:
     from musegen.voice.data.names import pitch_of_text
 
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    pitches = [pitch_of_text(part) for part in parts]
+    pitches = [pitch_of_text(part) for part in comma_separated(text)]
     if None in pitches or not pitches:
         raise ConfigError(f"--pitch {text}: give pitches such as 60 or C4,E4,G4")
     return list(dict.fromkeys(pitch for pitch in pitches if pitch is not None))

@@ -54,6 +54,9 @@ def test_formats_are_those_that_are_named(tmp_path: Path):
         kinds = [part.strip().lower().removeprefix(".") for part in text.split(",")]
         to = SongOutput(tmp_path / kinds[0], formats)
         assert written(song(), to) == [f"mine-seed7-2.{kind}" for kind in kinds]
+    assert read_formats(["mid, png,"], FORMATS, "songs") == ("mid", "png")
+    with pytest.raises(ConfigError, match="written as ''"):
+        read_formats([""], FORMATS, "songs")
     with pytest.raises(ConfigError, match="'mp5': did you mean 'mp3'") as caught:
         read_formats(["mid,mp5"], FORMATS, "songs")
     assert all(kind in str(caught.value) for kind in ("mid", "png", "wav", "flac", "ogg", "npz"))
