@@ -53,10 +53,9 @@ class RingCommands(DomainCommands):
         seed: Seed = 0,
         settings: Set = None,
     ) -> Any:
-        from core.config import override, resolve
         from core.ring.data import PrepareConfig, prepare
 
-        config = resolve(PrepareConfig, override({"seed": seed}, settings or []), "ring prepare")
+        config = self.prepare_config(PrepareConfig, {"seed": seed}, settings)
         return prepare(sources, to, config, jobs=jobs, tick=tick)
 
     def open_data(

@@ -164,7 +164,6 @@ class MusicCommands(DomainCommands):
         seed: Seed = 0,
         settings: Set = None,
     ) -> Any:
-        from core.config import override, resolve
         from core.data.preparation import Part
         from musegen.data import preparation
         from musegen.data.records import grid_settings
@@ -191,8 +190,7 @@ class MusicCommands(DomainCommands):
             "min_tracks": min_tracks,
             "seed": seed,
         }
-        values = override(chosen, settings or [])
-        config = resolve(preparation.PrepareConfig, values, "music prepare")
+        config = self.prepare_config(preparation.PrepareConfig, chosen, settings)
         if band:
             return preparation.prepare_band(band, to, config, style=style, jobs=jobs, tick=tick)
         files = (sources or [], to)

@@ -103,7 +103,6 @@ class VoiceCommands(DomainCommands):
         seed: Seed = 0,
         settings: Set = None,
     ) -> Any:
-        from core.config import override, resolve
         from musegen.voice.data.preparation import prepare
         from musegen.voice.data.records import PrepareConfig
 
@@ -117,7 +116,7 @@ class VoiceCommands(DomainCommands):
         }
         if programs:
             chosen["programs"] = _numbers(programs)
-        config = resolve(PrepareConfig, override(chosen, settings or []), "voice prepare")
+        config = self.prepare_config(PrepareConfig, chosen, settings)
         return prepare(sources or [], to, config, soundfont, jobs=jobs, tick=tick)
 
     def sample(

@@ -153,7 +153,6 @@ class VideoCommands(DomainCommands):
         seed: Seed = 0,
         settings: Set = None,
     ) -> Any:
-        from core.config import override, resolve
         from core.data.preparation import Part
         from videogen.data.preparation import prepare, prepare_part
         from videogen.data.records import HOLD_OUT, PrepareConfig
@@ -177,7 +176,7 @@ class VideoCommands(DomainCommands):
             "hold_out": hold_out if hold_out in HOLD_OUT else _captions_in(hold_out),
             "seed": seed,
         }
-        config = resolve(PrepareConfig, override(chosen, settings or []), "video prepare")
+        config = self.prepare_config(PrepareConfig, chosen, settings)
         if part and to:
             return prepare_part(sources, to, part, config, jobs=jobs, tick=tick)
         return prepare(sources, to, config, jobs=jobs, tick=tick)

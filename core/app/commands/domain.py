@@ -3,16 +3,21 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from pydantic import BaseModel
 
 from core.app.commands.options import CollectionArgument, Overwrite
 from core.app.output import Output
+from core.config import override, resolve
 from core.data.limits import Limits
 
 if TYPE_CHECKING:
     from core.app.domain import Domain
     from core.app.latent_commands import Reader
     from core.app.model import Model
+
+Settings = TypeVar("Settings", bound=BaseModel)
 
 
 class DomainCommands(ABC):
@@ -38,6 +43,12 @@ class DomainCommands(ABC):
     @abstractmethod
     def prepare(self, *args: Any, **options: Any) -> Any:
         """Read sources into a collection; return a summary with `lines` and `rejects`."""
+
+    def prepare_config(
+        self, kind: type[Settings], chosen: Mapping[str, Any], assignments: Sequence[str] | None
+    ) -> Settings:
+        """Return the settings of `prepare`: its options, then the assignments of --set."""
+        return resolve(kind, override(chosen, assignments or []), f"{self.name} prepare")
 
     def open_data(self, preset: str, data: CollectionArgument, *args: Any, **options: Any) -> Any:
         """Open the data to train on, by default a collection; `preset`: of the training."""
