@@ -29,7 +29,6 @@ except KeyboardInterrupt:
 
 if TYPE_CHECKING:
     from core.app.domain import Domain
-    from core.recipe import Recipe
     from gallery.composer import Composer
     from musegen.files.audio import Audio
 
@@ -150,6 +149,7 @@ def models(
 
 def _models() -> list[dict[str, Any]]:
     """Return the models: their terms, papers and remarks."""
+    from core.app.domain import recipes_of
     from core.theory.terms import describe
 
     return [
@@ -161,7 +161,7 @@ def _models() -> list[dict[str, Any]]:
             "year": recipe.paper.year,
             "remark": recipe.remark,
         }
-        for name, recipe in _recipes().items()
+        for name, recipe in recipes_of(_domains()).items()
     ]
 
 
@@ -411,11 +411,6 @@ def cite(
     from core.app.domain import find_recipe
 
     print(find_recipe(_domains(), name).paper.bibtex)
-
-
-def _recipes() -> "dict[str, Recipe]":
-    """Return the recipes of every domain."""
-    return {name: one for domain in _domains() for name, one in domain.recipes.items()}
 
 
 @app.command(cls=OptionCommand, rich_help_panel=MACHINE)

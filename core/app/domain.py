@@ -366,14 +366,18 @@ class Domain(ABC, Generic[Data, Config, Items, Trained]):
         return resolve(self.config, run.config, str(run.folder / "config.yaml"))
 
 
+def recipes_of(domains: Sequence[Domain]) -> dict[str, Recipe]:
+    """Return the recipes of several domains by their names."""
+    return {name: known for domain in domains for name, known in domain.recipes.items()}
+
+
 def find_recipe(domains: Sequence[Domain], model: str) -> Recipe:
     """Return the recipe of a model by its name, of weights that ship, or of a run's folder.
 
     A name that is also a folder here is the model's. `ConfigError` for an unknown name.
     """
-    known: dict[str, Recipe] = {}
+    known = recipes_of(domains)
     for domain in domains:
-        known |= domain.recipes
         known |= {alias: domain.recipes[name] for alias, name in domain.aliases.items()}
     if model not in known and any(domain.leading_run([model])[0] for domain in domains):
         domain = find_domain(domains, model)
