@@ -11,7 +11,7 @@ SOAK_MINUTES ?= 20
 TWO := A large white triangle is moving in a straight line towards west and a small green square is moving \
   in a zigzag path towards east
 
-demo: $(READY)  ## write songs, clips, notes, and a song in their voice to demo/
+demo: $(READY)  ## write songs, clips, single notes, and a song played by a voice to demo/
 	$(BIN)/pianoreel music sample --count 8 --seed 1 --overwrite --to demo
 	$(BIN)/pianoreel video sample --seed 1 --overwrite --to demo
 	$(BIN)/pianoreel video sample "A small red circle is moving in a zigzag path towards north" \
