@@ -104,13 +104,13 @@ def models(
         Path | None,
         typer.Option(
             help="Folder for models.md and ring.png, which show each model on a ring of "
-            "eight Gaussians. Takes hours; the same command resumes."
+            "eight Gaussians. Takes hours; repeat the command to resume."
         ),
     ] = None,
     seeds: Annotated[
         int | None,
         typer.Option(
-            min=1, help="How often each model is trained for the report.", show_default="3"
+            min=1, help="How many times each model is trained for the report.", show_default="3"
         ),
     ] = None,
     model: Annotated[
@@ -204,10 +204,10 @@ def reel(
     to: Annotated[Path, typer.Option(help="The film, .mp4 or .webm.")] = Path("reel.mp4"),
     run: Annotated[
         str | None,
-        typer.Option(help="The run that makes the clips; without it, the shipped weights."),
+        typer.Option(help="The run that makes the clips; by default, the shipped weights."),
     ] = None,
     music_run: Annotated[
-        str | None, typer.Option(help="The run that composes; without it, the shipped weights.")
+        str | None, typer.Option(help="The run that composes; by default, the shipped weights.")
     ] = None,
     bars_per_clip: Annotated[
         int | None,
@@ -220,9 +220,9 @@ def reel(
     ] = None,
     tempo_bpm: Annotated[
         float | None,
-        typer.Option(min=10, max=400, help="Beats a minute.", show_default="the song's own"),
+        typer.Option(min=10, max=400, help="Beats per minute.", show_default="the song's own"),
     ] = None,
-    fps: Annotated[float, typer.Option(min=1, max=120, help="Frames a second.")] = 24.0,
+    fps: Annotated[float, typer.Option(min=1, max=120, help="Frames per second.")] = 24.0,
     scale: Scale = None,
     resize: Resize = None,
     enlarger: Enlarger = None,
@@ -233,7 +233,7 @@ def reel(
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Make a film of several sentences: a clip of each, cut on the bars of one piece of music.
+    """Make a film from several sentences: a clip of each, cut on the bars of a new song.
 
     pianoreel reel "A small red circle is moving in a zigzag path towards north" "A large blue
     square is moving in a straight line towards east" --to film.mp4
@@ -272,7 +272,7 @@ def gallery(
     composer: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of onnxruntime-web, by which the page also composes new songs in "
+            help="Folder of onnxruntime-web, with which the page also composes new songs in "
             "the browser. See docs/export.md."
         ),
     ] = None,
@@ -367,17 +367,17 @@ def studio(
     ),
     runs: Annotated[
         Path | None,
-        typer.Option(help="Folder of the runs.", show_default="FOLDER/runs"),
+        typer.Option(help="Folder of your runs.", show_default="FOLDER/runs"),
     ] = None,
     host: Annotated[
         str,
         typer.Option(
-            help="Address to listen at. For any but 127.0.0.1 the page asks for a token, which "
+            help="Address to listen on. For any but 127.0.0.1 the page asks for a token, which "
             "is printed."
         ),
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port to listen at; 0: any free one.")
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")
     ] = 7860,
 ) -> None:
     """Open the studio: make songs and clips, train and compare models in your browser.
@@ -417,7 +417,7 @@ def cite(
 def doctor(json: Json = False) -> None:
     """Print versions, devices and limits.
 
-    If something is faulty, say how to repair it, and exit with 1.
+    If something is wrong, say how to repair it, and exit with status 1.
     """
     from core.app import doctor as machine
 

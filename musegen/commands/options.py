@@ -6,14 +6,16 @@ from typing import Annotated, Literal
 import typer
 
 PICKUP_HELP = (
-    "Quarter notes of a pickup, if no time signature marks it. They are left out, and bars "
-    "begin after them."
+    "Length of a pickup in quarter notes, if no time signature marks it. The pickup is left "
+    "out, and bars begin after it."
 )
 
 YOUR_SONGS, STEERING = "Your own songs", "Steering"
 """The panels of options in the help of `sample`."""
 
-Soundfont = Annotated[Path | None, typer.Option(help="Your own soundfont (.sf2) to play with.")]
+Soundfont = Annotated[
+    Path | None, typer.Option(help="A soundfont of your own (.sf2) to play with.")
+]
 Voices = Annotated[
     list[str] | None,
     typer.Option(
@@ -38,7 +40,7 @@ TrackList = Annotated[
     typer.Option(help="lakh, voices, quartet, piano, or a YAML file: see docs/tracks.md."),
 ]
 StepsPerBeat = Annotated[
-    int, typer.Option(min=1, help="Steps of a quarter note: 12 keeps triplets.")
+    int, typer.Option(min=1, help="Steps per quarter note; 12 can hold triplets.")
 ]
 MeterOption = Annotated[
     str,
@@ -54,9 +56,11 @@ Pickup = Annotated[
     float,
     typer.Option(min=0, help=PICKUP_HELP),
 ]
-PhraseBars = Annotated[int, typer.Option(min=1, help="Bars of a phrase.")]
+PhraseBars = Annotated[int, typer.Option(min=1, help="Length of a phrase, in bars.")]
 Hop = Annotated[int, typer.Option(min=1, help="Bars from one phrase to the next.")]
-MinTracks = Annotated[int, typer.Option(min=1, help="Tracks that must sound in a phrase.")]
+MinTracks = Annotated[
+    int, typer.Option(min=1, help="The least number of tracks that must play in a phrase.")
+]
 Lpd = Annotated[bool, typer.Option("--lpd", help="Read .npz files of the Lakh Pianoroll Dataset.")]
 Band = Annotated[
     int | None,
@@ -114,7 +118,7 @@ Programs = Annotated[
     str,
     typer.Option(
         metavar="TRACK=SOUND,...",
-        help="Other sounds, by General MIDI's numbers from 0 or by name, such as "
+        help="Other instruments, by General MIDI number (from 0) or by name, such as "
         "bass=38,piano=electric piano,drums=jazz.",
     ),
 ]
@@ -135,7 +139,7 @@ SongBars = Annotated[
 Given = Annotated[
     Path | None,
     typer.Option(
-        help="Your song, with --keep or --fill to say what stays.",
+        help="Your song; say what to keep of it with --keep or --fill.",
         rich_help_panel=YOUR_SONGS,
     ),
 ]
@@ -178,7 +182,7 @@ SectionBars = Annotated[
     int | None,
     typer.Option(
         min=1,
-        help="With --remix: bars of a section (default: 4).",
+        help="With --remix: length of a section, in bars (default: 4).",
         rich_help_panel=YOUR_SONGS,
         show_default=False,
     ),
@@ -198,14 +202,14 @@ ComposedTracks = Annotated[
 Form = Annotated[
     str,
     typer.Option(
-        help="A letter for each section, such as AABA; auto: as learned.",
+        help="A letter for each section, such as AABA; auto leaves it to the model.",
         rich_help_panel=STEERING,
     ),
 ]
 KeyName = Annotated[
     str,
     typer.Option(
-        help='A key, such as "A minor" or F#; without it, as learned.',
+        help='A key, such as "A minor" or F#. Without it, the model chooses.',
         rich_help_panel=STEERING,
     ),
 ]
@@ -234,7 +238,7 @@ TempoBpm = Annotated[
     typer.Option(
         min=10,
         max=400,
-        help="Tempo in beats a minute; without it, that of your song, or of one of "
+        help="Tempo in beats per minute. Without it, that of your song, or of one of "
         "the training songs.",
         rich_help_panel=STEERING,
     ),
@@ -243,7 +247,7 @@ Temperature = Annotated[
     float | None,
     typer.Option(
         min=0.01,
-        help="Above the model's own value songs are more daring, below it more usual.",
+        help="Above the model's own value, songs are more daring; below it, more usual.",
         rich_help_panel=STEERING,
     ),
 ]
@@ -252,7 +256,7 @@ TopP = Annotated[
     typer.Option(
         min=0.01,
         max=1,
-        help="Sample each choice only from the likeliest ones, which together have "
+        help="Sample each choice only from the likeliest options, which together have "
         "this probability.",
         rich_help_panel=STEERING,
     ),
@@ -262,9 +266,9 @@ BestOf = Annotated[
     typer.Option(
         min=1,
         max=256,
-        help="Sample this many of each song, and keep the one that sounds most real; "
-        "1 takes the first. Without it, each song is drawn from a few, more "
-        "often one that sounds real.",
+        help="Sample each song this many times, and keep the one that sounds most real; "
+        "1 takes the first. Without it, each song is chosen at random from a few, "
+        "more often one that sounds real.",
         rich_help_panel=STEERING,
     ),
 ]
@@ -272,7 +276,7 @@ JudgedAgainst = Annotated[
     Path | None,
     typer.Option(
         help="The collection that your run was trained on. Needed once if its "
-        "training was stopped: it shows what real songs are like.",
+        "training was stopped, to show what real songs are like.",
         rich_help_panel=STEERING,
     ),
 ]
@@ -281,7 +285,7 @@ Binarisation = Annotated[
     typer.Option(
         help="For musegan: notes are drawn by chance (stochastic), or decided neuron by neuron "
         "(deterministic), or kept where their whole probability is above one half "
-        "(probability). Without it, as in training.",
+        "(probability). Without it, the same as in training.",
         rich_help_panel=STEERING,
     ),
 ]

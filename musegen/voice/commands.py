@@ -96,9 +96,11 @@ class VoiceCommands(DomainCommands):
         ] = "",
         lowest: Annotated[int, typer.Option(min=0, max=127, help="Lowest pitch, 60 is C4.")] = 24,
         highest: Annotated[int, typer.Option(min=0, max=127, help="Highest pitch.")] = 84,
-        seconds: Annotated[float, typer.Option(min=0.05, max=16, help="Length of a note.")] = 1.0,
+        seconds: Annotated[
+            float, typer.Option(min=0.05, max=16, help="Length of a note, in seconds.")
+        ] = 1.0,
         rate: Annotated[
-            int, typer.Option(min=2000, max=48_000, help="Samples a second.")
+            int, typer.Option(min=2000, max=48_000, help="Samples per second.")
         ] = 16_000,
         seed: Seed = 0,
         settings: Set = None,

@@ -54,7 +54,7 @@ ClipSize = Annotated[
     typer.Option(
         min=16,
         max=256,
-        help="Pixels of a side: any number from 16 to 256.",
+        help="Width and height in pixels, from 16 to 256.",
         rich_help_panel=CUTTING,
     ),
 ]
@@ -63,12 +63,12 @@ ClipFrames = Annotated[
     typer.Option(
         min=2,
         max=256,
-        help="Frames of a clip: any number from 2 to 256.",
+        help="Frames per clip, from 2 to 256.",
         rich_help_panel=CUTTING,
     ),
 ]
 ClipRate = Annotated[
-    float, typer.Option(min=0.001, help="Frames a second.", rich_help_panel=CUTTING)
+    float, typer.Option(min=0.001, help="Frames per second.", rich_help_panel=CUTTING)
 ]
 Fit = Annotated[
     Literal["crop", "fit", "stretch"],
@@ -81,7 +81,7 @@ Hop = Annotated[
     int | None,
     typer.Option(
         min=1,
-        help="Frames from one clip to the next (default: the frames of a clip).",
+        help="Frames from the start of one clip to the next (default: the frames of a clip).",
         rich_help_panel=CUTTING,
     ),
 ]
@@ -115,11 +115,11 @@ HoldOut = Annotated[
     str,
     typer.Option(
         metavar="auto|videos|windows|composition|FILE",
-        help="What is kept away from training. auto: whole videos, unless that takes "
-        "words away. windows: the last clips of videos; what overlaps them in "
-        "the film is left out. composition: captions whose two halves are "
-        "trained on only with others. FILE: the captions in its lines. Excerpts "
-        "of one film share no frame between both sides.",
+        help="What is held out of training. auto: whole videos, unless training would "
+        "lack words without them. windows: the last clips of each video; clips that "
+        "overlap them are left out. composition: captions whose two halves are "
+        "trained on only in other combinations. FILE: the captions in this file, one "
+        "in each line. No frame of a film is both trained on and held out.",
     ),
 ]
 Background = Annotated[
@@ -130,8 +130,8 @@ Check = Annotated[
     bool,
     typer.Option(
         "--check",
-        help="Read everything, report, and write nothing. With the options of the real run it "
-        "names the clips that this will hold out.",
+        help="Read everything and report, but write nothing. With the options of the real run, "
+        "it names the clips that will be held out.",
     ),
 ]
 
@@ -143,7 +143,7 @@ Data = Annotated[
 ]
 Shapes = Annotated[
     bool,
-    typer.Option("--shapes", help="Train on moving shapes, drawn as they are needed."),
+    typer.Option("--shapes", help="Train on moving shapes, drawn on the fly."),
 ]
 Pairs = Annotated[
     bool, typer.Option("--pairs", help="With --shapes: one or two shapes in a clip.")
@@ -156,7 +156,7 @@ ShapesSize = Annotated[
     typer.Option(
         min=16,
         max=256,
-        help="With --shapes: pixels of a side.",
+        help="With --shapes: width and height in pixels.",
         show_default="the preset's: 16, 32 or 64",
     ),
 ]
@@ -167,8 +167,8 @@ Flip = Annotated[
     Literal["auto", "always", "never"] | None,
     typer.Option(
         help="Mirror half of the clips that come from files. auto: only if no "
-        "caption has a word of direction. always: if the clip's own caption has "
-        "none.",
+        "caption mentions a direction. always: if the clip's own caption "
+        "mentions none.",
         show_default="that of --config, else auto",
         rich_help_panel=AUGMENTATION,
     ),
@@ -179,7 +179,7 @@ Crop = Annotated[
         min=0,
         max=0.5,
         help="Cut away up to this share of a side, such as 0.1, unless the caption "
-        "has a word of size or place.",
+        "mentions size or place.",
         show_default="that of --config, else 0",
         rich_help_panel=AUGMENTATION,
     ),
@@ -190,7 +190,7 @@ Speed = Annotated[
         min=0,
         max=1,
         help="Change the speed by up to this share, such as 0.2, unless the caption "
-        "has a word of speed.",
+        "mentions speed.",
         show_default="that of --config, else 0",
         rich_help_panel=AUGMENTATION,
     ),
@@ -201,7 +201,7 @@ Colour = Annotated[
         min=0,
         max=0.5,
         help="Change the colours by up to this share, such as 0.1, unless the "
-        "caption has a word of colour or light.",
+        "caption mentions colour or light.",
         show_default="that of --config, else 0",
         rich_help_panel=AUGMENTATION,
     ),
@@ -224,7 +224,7 @@ Loop = Annotated[
     bool,
     typer.Option(
         "--loop",
-        help="Make clips that repeat seamlessly. They go on to where they began, or "
+        help="Make clips that repeat seamlessly. They continue to where they began, or "
         "play forwards and backwards; if the model has no clock, the end is "
         "blended into the beginning.",
     ),
@@ -241,11 +241,11 @@ RunAndCaptions = Annotated[
         show_default=False,
     ),
 ]
-Prompts = Annotated[Path | None, typer.Option(help="A text file with a caption in each line.")]
+Prompts = Annotated[Path | None, typer.Option(help="A text file with one caption in each line.")]
 ClipCount = Annotated[
     int,
     typer.Option(
-        min=1, max=1000, help="Clips of each caption. The seed grows by 1 with each clip."
+        min=1, max=1000, help="Clips of each caption. The seed increases by 1 with each clip."
     ),
 ]
 Frames = Annotated[
@@ -263,7 +263,7 @@ Rate = Annotated[
     typer.Option(
         min=1,
         max=120,
-        help="Frames a second.",
+        help="Frames per second.",
         show_default="as in training",
         rich_help_panel=STEERING,
     ),
@@ -271,7 +271,7 @@ Rate = Annotated[
 Then = Annotated[
     list[str] | None,
     typer.Option(
-        help="A caption that follows in each clip; repeatable.",
+        help="A caption to continue each clip with; repeatable.",
         rich_help_panel=STEERING,
     ),
 ]
@@ -293,30 +293,28 @@ BestOf = Annotated[
     typer.Option(
         min=1,
         max=256,
-        help="Sample this many of each clip, and keep one that is like those of the "
-        "training, so that few lose their form.",
+        help="Sample each clip this many times, and keep one that is like the "
+        "training clips, so that fewer shapes lose their form.",
         show_default="the model's own, such as 8",
         rich_help_panel=STEERING,
     ),
 ]
 Music = Annotated[
     bool,
-    typer.Option("--music", help="Lay a new song under each mp4 and webm, cut to its length."),
+    typer.Option("--music", help="Add a new song to each mp4 and webm, cut to its length."),
 ]
 MusicRun = Annotated[
     str | None,
-    typer.Option(
-        help="With --music: the run that composes, or a shipped model of songs by its name."
-    ),
+    typer.Option(help="With --music: the run that composes, or the name of a shipped song model."),
 ]
 Parts = Annotated[
-    bool, typer.Option("--parts", help="Also draw gist, background, mask and foreground.")
+    bool, typer.Option("--parts", help="Also draw the gist, background, mask and foreground.")
 ]
 
 # sprites
 
 SpriteParts = Annotated[
-    Path, typer.Argument(help="Folder with body/, hair/, topwear/ ... of sprite sheets.")
+    Path, typer.Argument(help="Folder of sprite sheets, in body/, hair/, topwear/ ...")
 ]
 SpriteFolder = Annotated[Path, typer.Option(help="Folder to write clips and captions to.")]
 SpriteCount = Annotated[int, typer.Option(min=1, max=100_000, help="Clips to compose.")]

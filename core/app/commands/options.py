@@ -45,7 +45,7 @@ TrainingSeed = Annotated[
     typer.Option(min=0, max=LARGEST_SEED, help="The same seed gives the same run (default 0)."),
 ]
 ModelName = Annotated[
-    str | None, typer.Option("--model", help="A model by its name: see `pianoreel models`.")
+    str | None, typer.Option("--model", help="Name of a model: see `pianoreel models`.")
 ]
 Preset = Annotated[str | None, typer.Option(help="tiny, small (CPU) or base (GPU).")]
 Steps = Annotated[
@@ -83,21 +83,21 @@ CollectionFolder = Annotated[
 ]
 CollectionArgument = Annotated[Path, typer.Argument(help="A collection that `prepare` wrote.")]
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace other files of the same names.")
+    bool, typer.Option("--overwrite", help="Replace existing files of the same names.")
 ]
 RunFolder = Annotated[
-    Path, typer.Option("--to", help="Folder of the run; the same command resumes it.")
+    Path, typer.Option("--to", help="Folder of the run; repeat the command to resume it.")
 ]
 DryRun = Annotated[
     bool,
     typer.Option(
         "--dry-run",
-        help="Print the configuration and train nothing.",
+        help="Print the configuration without training.",
         rich_help_panel=CONFIGURATION,
     ),
 ]
 Jobs = Annotated[
-    int | None, typer.Option(min=1, help="Processes that read files (default: one for each core).")
+    int | None, typer.Option(min=1, help="Processes that read files (default: one per core).")
 ]
 Shard = Annotated[
     str | None,
@@ -107,9 +107,11 @@ Shard = Annotated[
         "When all are read, repeat the command without it to make the collection.",
     ),
 ]
-StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with 1 if a file is rejected.")]
+StrictOption = Annotated[
+    bool, typer.Option("--strict", help="Exit with status 1 if a file is rejected.")
+]
 PointCount = Annotated[
-    int, typer.Option("--points", min=2, max=1000, help="How many points, both ends included.")
+    int, typer.Option("--points", min=2, max=1000, help="How many points, including both ends.")
 ]
 Strength = Annotated[
     float,
@@ -119,7 +121,7 @@ Strength = Annotated[
 ]
 Start = Annotated[
     str | None,
-    typer.Option("--from", help="Begin with the weights of this run, or of a shipped model."),
+    typer.Option("--from", help="Start from the weights of this run or of a shipped model."),
 ]
 Other = Annotated[
     str | None, typer.Option(help="A second collection, for a model that translates.")
@@ -146,13 +148,13 @@ Beside = Annotated[list[str] | None, typer.Option(help="Another run to measure; 
 SampleCount = Annotated[int, typer.Option("--count", min=2, max=10_000, help="Samples to draw.")]
 RunArgument = Annotated[
     str | None,
-    typer.Argument(metavar="[RUN]", help="A run's folder; without it, the shipped weights."),
+    typer.Argument(metavar="[RUN]", help="A run's folder; by default, the shipped weights."),
 ]
 Arguments = Annotated[
     list[str],
     typer.Argument(
         metavar="[RUN] ITEM...",
-        help="A run's folder (without it, the shipped weights), then items.",
+        help="A run's folder (by default, the shipped weights), then items.",
         show_default=False,
     ),
 ]
@@ -160,7 +162,7 @@ Files = Annotated[
     list[str],
     typer.Argument(
         metavar="[RUN] FILE...",
-        help="A run's folder (without it, the shipped weights), then files.",
+        help="A run's folder (by default, the shipped weights), then files.",
         show_default=False,
     ),
 ]

@@ -66,7 +66,7 @@ def prepare(
 ) -> None:
     """Read {items} into a collection to train on.
 
-    Each file is kept, or listed in TO/rejects.jsonl with a reason. The same command resumes.
+    Each file is kept, or listed in TO/rejects.jsonl with a reason. Repeat the command to resume.
     """
     with ticking("reading") as tick:
         summary = read(jobs=jobs or os.cpu_count() or 1, tick=tick)
@@ -95,9 +95,9 @@ def train(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Train a model. Ctrl-C saves and stops; the same command resumes.
+    """Train a model. Ctrl-C saves and stops; repeat the command to resume.
 
-    --from begins with the weights of another run, to go on with other data or settings.
+    --from starts from the weights of another run, to continue with other data or settings.
 
     Settings come from the preset; --config overrides them, then options, then --set.
     """
@@ -154,7 +154,7 @@ def evaluate(
     json: Json = False,
     device: Device = "auto",
 ) -> None:
-    """Measure samples beside real {items} and beside chance. Without RUN: the shipped weights."""
+    """Compare samples with real {items} and with chance. Without RUN: the shipped weights."""
     from core.files import create_folder
 
     domain = own.domain()
@@ -191,7 +191,7 @@ def compare(
 ) -> None:
     """Train models for the same time on the same {items}, and measure them side by side.
 
-    The same command resumes.
+    Repeat the command to resume.
     """
     from core.app import comparison
 
