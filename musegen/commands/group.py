@@ -77,6 +77,7 @@ from musegen.files import LIBRARIES
 if TYPE_CHECKING:
     from core.app.evaluation import Evaluation
     from core.app.latent_commands import Reader
+    from musegen.composition.composition import Composition
     from musegen.domain import Music
     from musegen.files.song import SongOutput
     from musegen.playing.orchestra import Orchestra
@@ -282,14 +283,12 @@ class MusicCommands(DomainCommands):
         from musegen.composition.composition import Composition
         from musegen.composition.judge import judge_of
         from musegen.composition.request import Request
-        from musegen.files.song import write_song
         from musegen.model import Model
         from musegen.steering import Steering, density_of
         from musegen.tonality import Key
 
         if scale_strength < 1 and not key:
             raise ConfigError("--scale-strength is for --key: name the key with it")
-        several = best_of is not None and best_of > 1
         if against and best_of == 1:
             raise ConfigError("--against is for several samples: leave out --best-of 1")
         domain, model = self.domain(), Model.load(run, device)
@@ -317,24 +316,10 @@ class MusicCommands(DomainCommands):
             binarisation=binarisation,
             form="" if remixed else letters,
         )
-        if several or against:
-            model.judge = judge_of(model, domain.folder(run), against)
         composition = Composition(model, request, steering, tempo_bpm, ending, best_of)
-        composition.require()
-        if model.is_unjudged and best_of is None and not composition.draft.kept.any():
-            typer.echo(
-                f"{model.name}: songs are first samples, since it has no judge yet. A finished "
-                "training fits one, and so does --against DATA, once",
-                err=True,
-            )
-        for label in composition.labels(count, seed):
-            to.require_free(label)
-        to.create()
-        for roll in followed("composing bars", partial(composition.each_song, count, seed)):
-            yield from write_song(roll, to)
-        if best_of and several:
-            kept = f"kept {count:,} of {count * best_of:,} songs: the best of {best_of} each"
-            typer.echo(kept, err=True)
+        if composition.chooses or against:
+            model.judge = judge_of(model, domain.folder(run), against)
+        yield from _write_songs(composition, count, seed, to)
 
     def further(self) -> Iterable[tuple[str, Callable[..., None]]]:
         return [(MAKE, render)]
@@ -343,6 +328,30 @@ class MusicCommands(DomainCommands):
         from musegen.files.limits import MusicLimits
 
         return {"music file": MusicLimits()}
+
+
+def _write_songs(
+    composition: "Composition", count: int, seed: int, to: "SongOutput"
+) -> Iterator[Path]:
+    """Compose songs and write each once it is sampled; yield the paths of its files."""
+    from musegen.files.song import write_song
+
+    composition.require()
+    model, best_of = composition.model, composition.best_of
+    if model.is_unjudged and best_of is None and not composition.draft.kept.any():
+        typer.echo(
+            f"{model.name}: songs are first samples, since it has no judge yet. A finished "
+            "training fits one, and so does --against DATA, once",
+            err=True,
+        )
+    for label in composition.labels(count, seed):
+        to.require_free(label)
+    to.create()
+    for roll in followed("composing bars", partial(composition.each_song, count, seed)):
+        yield from write_song(roll, to)
+    if best_of and composition.chooses:
+        kept = f"kept {count:,} of {count * best_of:,} songs: the best of {best_of} each"
+        typer.echo(kept, err=True)
 
 
 def _require_use(options: Mapping[str, object], formats: tuple[str, ...]) -> None:

@@ -50,7 +50,8 @@ class Composition:
     best_of: int | None = None
 
     @property
-    def _chooses(self) -> bool:
+    def chooses(self) -> bool:
+        """True where the model's judge chooses each song from several."""
         return self.best_of is not None and self.best_of > 1
 
     @cached_property
@@ -63,7 +64,7 @@ class Composition:
         extra = {
             "tempo": self.tempo_bpm,
             "ending": "on the tonic" if self.ending else None,
-            "best of": self.best_of if self._chooses else None,
+            "best of": self.best_of if self.chooses else None,
         }
         settings = {"bars": self.draft.bars, **self.request.named, **self.steering.named, **extra}
         kind = self.request.kind
@@ -83,7 +84,7 @@ class Composition:
             whole("best_of", self.best_of)
         if self.ending and self.draft.kept[:, -1].all():
             raise ConfigError("--ending composes the last bar, and yours stays: leave it out")
-        if self._chooses and not self.model.judge:
+        if self.chooses and not self.model.judge:
             raise ConfigError(f"{self.model.name} has no judge to choose by: leave best_of at 1")
         sampler = self.model.sampler()
         if self.ending and not sampler.completes:
@@ -119,7 +120,7 @@ class Composition:
 
     def _best(self, count: int, seed: int, tick: Tick) -> Iterator[Notes]:
         judge, of_each = self.model.judge, self.best_of or 1
-        if not (judge and self._chooses):
+        if not (judge and self.chooses):
             return self._composed(count, seed, tick)
         draft, songs = self.draft, self._composed(count * of_each, seed, tick)
         form = draft.bars, draft.grid, draft.tracks

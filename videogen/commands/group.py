@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from videogen.captioned_clips import CaptionedClips
     from videogen.domain import Video
     from videogen.files.clip import Sound
+    from videogen.model import Model
     from videogen.rendering.output import ClipOutput
 
 
@@ -253,30 +255,20 @@ class VideoCommands(DomainCommands):
         captions += read_prompts(prompts) if prompts else []
         model = Model.load(run, device)
         model = model.best_of(best_of) if best_of else model
-        if captions and not model.reads_captions:
-            raise UserError(
-                f"{model.name} reads no captions: leave them out, --count says how many clips"
-            )
-        captions = captions or list(model.spec.examples if model.reads_captions else [""])
-        model.warn_of(captions)
+        captions = _captions_for(model, captions)
         to = to.of(model)
         to.require_sound(music)
-        wanted = enumerate((c for c in captions for _ in range(count)), seed)
-        first = model.first_frame(start) if start else None
-        closed = to.loop and model.has_clock
-        takes = [
-            Take(
-                caption=caption,
-                seed=number,
-                frames=frames,
-                frames_per_second=fps,
-                then=tuple(then or ()),
-                start=first,
-                into=into,
-                loop=closed,
-            )
-            for number, caption in wanted
-        ]
+        take_of = partial(
+            Take,
+            frames=frames,
+            frames_per_second=fps,
+            then=tuple(then or ()),
+            start=model.first_frame(start) if start else None,
+            into=into,
+            loop=to.loop and model.has_clock,
+        )
+        wanted = (caption for caption in captions for _ in range(count))
+        takes = [take_of(caption, number) for number, caption in enumerate(wanted, seed)]
         song = {
             "start": start.name if start else None,
             "best of": best_of,
@@ -300,6 +292,17 @@ class VideoCommands(DomainCommands):
         from videogen.files.limits import VideoLimits
 
         return {"video file": VideoLimits()}
+
+
+def _captions_for(model: "Model", captions: list[str]) -> list[str]:
+    """Return the captions to sample, by default the examples that a model names."""
+    if captions and not model.reads_captions:
+        raise UserError(
+            f"{model.name} reads no captions: leave them out, --count says how many clips"
+        )
+    captions = captions or list(model.spec.examples if model.reads_captions else [""])
+    model.warn_of(captions)
+    return captions
 
 
 def _captions_in(hold_out: str) -> tuple[str, ...]:
