@@ -28,18 +28,18 @@ from torch.nn import functional as F
 
 from core.data.preparation import Tick
 from core.densities.arrays import Indices, take, view
-from core.densities.chances import (
+from core.densities.categorical import (
     RARE,
     TINY,
-    Chances,
     Logits,
+    Probabilities,
     Slots,
-    chances,
     denser,
     descendants,
     hazards,
-    log_chances,
+    log_softmax,
     of_slots,
+    probabilities,
     sampled,
     softmax,
 )
@@ -246,15 +246,16 @@ class Completion(Continuation):
         own = np.minimum(ahead, self.density.layout.advances)
         temperature = self.config.temperature
 
-        def slots(p: Chances, tracks: Slots, density: float) -> Slots:
+        def slots(p: Probabilities, tracks: Slots, density: float) -> Slots:
             of_step = take(denser(hazards(p, self.stop), density), own)
             of_step[advance < 0] = 0
             return of_slots(of_step, tracks)
 
         lines = of_track.reshape(-1, of_track.shape[2])  # [row*step track]
-        tracks = chances(lines, temperature, self.nuclei["track"].repeat(of_track.shape[1], 0))
+        shares = self.nuclei["track"].repeat(of_track.shape[1], 0)
+        tracks = probabilities(lines, temperature, shares)
         tracks = tracks.reshape(of_track.shape)  # [row step track]
-        steps = chances(logits, temperature, self.nuclei["advance"])
+        steps = probabilities(logits, temperature, self.nuclei["advance"])
         of_sample = slots(steps, tracks, self.steering.density)
         if self.particles == 1:
             return of_sample, of_sample
@@ -313,10 +314,10 @@ class Completion(Continuation):
     ) -> None:
         """Weight by the chances of kept attributes, and by how much likelier a sampled one is to
         the network than to the gates by which it was sampled."""
-        of_network = take(log_chances(logits), value[:, None])[:, 0]
+        of_network = take(log_softmax(logits), value[:, None])[:, 0]
         self.weight += of_network * chosen.is_kept
         if proposed is not logits:
-            of_gates = take(log_chances(proposed), value[:, None])[:, 0]
+            of_gates = take(log_softmax(proposed), value[:, None])[:, 0]
             self.weight += (of_network - of_gates) * (chosen.is_note & ~chosen.is_kept)
 
     def _sums(self, advance: Indices) -> Profiles:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from core.data.preparation import Tick
 from core.densities.arrays import Indices, columns_of, view
-from core.densities.chances import Logits, Shares, sampled
+from core.densities.categorical import Logits, Shares, sampled
 from core.densities.streams import Seeds, Streams
 from musegen.densities.growing import GrowingHistory
 from musegen.densities.lookback import Layout, Note

@@ -242,7 +242,7 @@ def sampled(
     share: Float[Tensor, "n 1"],
     uniform: Float[Tensor, " n"],
 ) -> Indices:
-    """Sample a choice of each row from its nucleus: see `core.densities.chances.sampled`."""
+    """Sample a choice of each row from its nucleus: see `core.densities.categorical.sampled`."""
     descending, choice = (logits / temperature).sort(1, descending=True)
     passed = (descending - descending[:, :1]).exp().cumsum(1)
     last = (passed >= share * passed[:, -1:]).int().argmax(1)

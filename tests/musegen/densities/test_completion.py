@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.densities.chances import chances, denser, descendants, hazards, sampled
+from core.densities.categorical import denser, descendants, hazards, probabilities, sampled
 from core.densities.recurrent import RecurrentSteps
 from core.densities.transformer import nucleus
 from core.errors import ConfigError
@@ -263,8 +263,8 @@ def test_survival_is_raised_to_the_power_of_the_density():
 def test_outside_of_the_nucleus_is_what_nothing_else_is_left_for():
     p = np.array([[0.5, 0.04, 0.4, 0.06]])
     expected = np.array([[0.5, 0.04e-6, 0.4, 0.06e-6]])
-    np.testing.assert_allclose(chances(np.log(p), 1.0, 0.85), expected / expected.sum())
-    np.testing.assert_allclose(chances(np.log(p), 0.5, 1.0), p**2 / (p**2).sum())
+    np.testing.assert_allclose(probabilities(np.log(p), 1.0, 0.85), expected / expected.sum())
+    np.testing.assert_allclose(probabilities(np.log(p), 0.5, 1.0), p**2 / (p**2).sum())
 
 
 @pytest.mark.parametrize(("temperature", "share"), [(1.0, 0.9), (0.7, 1.0), (1.3, 0.5)])

@@ -87,7 +87,7 @@ def test_a_state_of_zeros_is_the_beginning():
 
 
 def test_a_nucleus_is_sampled_by_the_inverse_of_the_distribution_function():
-    """Nothing else than `chances.sampled`: of 0.2, 0.5, 0.3 the nucleus of 0.7 is 0.5 and 0.3."""
+    """The same as `categorical.sampled`: of 0.2, 0.5, 0.3 the nucleus of 0.7 is 0.5 and 0.3."""
     logits = torch.tensor([[0.2, 0.5, 0.3]]).log().expand(4, -1)
     uniform = torch.tensor([0.0, 0.62, 0.63, 0.99])
     assert sampled(logits, 1.0, torch.full((4, 1), 0.7), uniform).tolist() == [1, 1, 2, 2]

@@ -1,4 +1,4 @@
-"""Chances of choices, in numpy: nuclei, samples, and hazards of what comes one after another."""
+"""Categorical choices, in numpy: nuclei, samples, and hazards of what comes one after another."""
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -12,7 +12,7 @@ TINY = 1e-30
 
 Logits = Float[np.ndarray, "n choice"]
 
-Chances = Float[np.ndarray, "n choice"]
+Probabilities = Float[np.ndarray, "n choice"]
 """Probabilities, or hazards, of choices."""
 
 Shares = Float[np.ndarray, "n 1"]
@@ -22,7 +22,7 @@ Slots = Float[np.ndarray, "row step track"]
 """Probabilities, or hazards, of the slots of a beat."""
 
 
-def log_chances(logits: Float[np.ndarray, "*n choice"]) -> Float[np.ndarray, "*n choice"]:
+def log_softmax(logits: Float[np.ndarray, "*n choice"]) -> Float[np.ndarray, "*n choice"]:
     """Return log of the softmax probabilities."""
     logits = logits - logits.max(-1, keepdims=True)
     return logits - np.log(np.exp(logits).sum(-1, keepdims=True))
@@ -36,7 +36,7 @@ def softmax(logits: Float[np.ndarray, "*n choice"]) -> Float[np.ndarray, "*n cho
 
 def ordered(
     logits: Logits, share: float | Shares
-) -> tuple[Int[np.ndarray, "n choice"], Chances, Chances, Int[np.ndarray, " n"]]:
+) -> tuple[Int[np.ndarray, "n choice"], Probabilities, Probabilities, Int[np.ndarray, " n"]]:
     """Return the choices from the likeliest one on, their chances relative to it, those summed up
     to each choice, and which is the last one of the nucleus: as few as have its share in all.
 
@@ -73,7 +73,7 @@ def sampled(
     return choice[row, there.argmax(1)]
 
 
-def chances(logits: Logits, temperature: float, share: float | Shares) -> Chances:
+def probabilities(logits: Logits, temperature: float, share: float | Shares) -> Probabilities:
     """Return the probabilities at a temperature, of which those outside the nucleus are `RARE`."""
     logits = logits / temperature
     if np.min(share) >= 1:
@@ -85,7 +85,7 @@ def chances(logits: Logits, temperature: float, share: float | Shares) -> Chance
     return p / p.sum(1, keepdims=True)
 
 
-def hazards(p: Chances, last: float) -> Chances:
+def hazards(p: Probabilities, last: float) -> Probabilities:
     """Return p(choice) / P(this one or a later one); `last` is that of the last one.
 
     >>> hazards(np.array([[0.2, 0.4, 0.3, 0.1]]), 0.6).round(4)
@@ -97,7 +97,7 @@ def hazards(p: Chances, last: float) -> Chances:
     return hazard
 
 
-def denser(hazard: Chances, density: float) -> Chances:
+def denser(hazard: Probabilities, density: float) -> Probabilities:
     """Return the hazards of the survival function to the power `density`.
 
     >>> denser(np.array([[0.0, 0.5, 1.0]]), 2.0)
