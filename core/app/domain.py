@@ -269,8 +269,7 @@ class Domain(ABC, Generic[Data, Config, Items, Trained]):
         name = self.aliases.get(model, model)
         if name not in self.recipes and self._shipped(model):
             raise ConfigError(
-                f"no model is called '{model}', but weights that ship: --start {model} begins "
-                "with them"
+                f"'{model}' names weights that ship, not a model: --from {model} starts from them"
             )
         if name not in self.recipes:
             able = (own for own, known in self.recipes.items() if known.needs <= self.offers)

@@ -1,10 +1,12 @@
 """Settings of a model reach its recipe, and a domain says which models it can train."""
 
 import re
+from typing import get_args
 
 import pytest
 from fake_domain import fake_domain
 
+from core.app.commands.options import Start
 from core.app.configuration import CHANGEABLE, ModelConfig
 from core.app.domain import find_domain
 from core.errors import ConfigError, UserError
@@ -128,7 +130,8 @@ def test_a_model_that_the_domain_can_train_is_known_by_its_alias(tmp_path):
 
 
 def test_weights_that_ship_are_no_model_but_a_start(tmp_path):
-    said = "no model is called 'tango', but weights that ship: --start tango begins with them"
+    option = get_args(Start)[1].default  # the option of `train`
+    said = f"'tango' names weights that ship, not a model: {option} tango starts from them"
     with pytest.raises(ConfigError, match=re.escape(said)):
         fake_domain(tmp_path).recipe_name("tango")
 
