@@ -31,6 +31,9 @@ LOG = logging.getLogger("pianoreel")
 
 LOCK = ".lock"
 
+_locks: dict[Path, int] = {}
+"""Folders that this process has locked, and its lock files."""
+
 LOOKS, LOOK_SECONDS = 5, 0.02
 """Trials to lock a folder, and the time between them: `worker_in` has the lock for a moment."""
 
@@ -112,16 +115,17 @@ def aside(path: Path) -> Iterator[Path]:
     """Yield a hidden path beside `path`, which takes its place once it is written whole.
 
     Each thread of a process has its own: two can write a file, and the last is kept. What a killed
-    process left is removed by the next that writes the file. Errors name `path`; `UserError` where
-    it is no file, as a folder, a pipe or a device, which is not replaced.
+    process left is removed by the next of its machine that writes the file. Errors name `path`;
+    `UserError` where it is no file, as a folder, a pipe or a device, which is not replaced.
     """
     if path.exists() and not path.is_file():
         raise UserError(f"{path} is there and no file: choose another name with --to")
-    stem = hashlib.blake2s(os.fsencode(path.name), digest_size=8).hexdigest()
-    for left in path.parent.glob(f".{stem}-*.aside"):
+    machine = socket.gethostname()  # of several that write to one disk
+    names = hashlib.blake2s(os.fsencode(f"{path.name}/{machine}"), digest_size=8).hexdigest()
+    for left in path.parent.glob(f".{names}-*.aside"):
         if not _runs(int(left.stem.split("-")[1])):
             left.unlink(missing_ok=True)
-    hidden = path.with_name(f".{stem}-{os.getpid()}-{threading.get_ident()}.aside")
+    hidden = path.with_name(f".{names}-{os.getpid()}-{threading.get_ident()}.aside")
     try:
         yield hidden
         hidden.rename(path)
@@ -330,17 +334,47 @@ def locked(folder: Path, shared: bool = False) -> Iterator[None]:
     The system releases the lock when its process ends, however it ends; taking over the lock of a
     killed process is logged. The lock file stays, empty: removing it could race with a process
     that has just opened it. On a disk that knows no such locks nobody is kept out, and that is
-    logged.
+    logged. See `require_lock`.
     """
     handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         _take(handle, folder, shared)
+        _locks[folder] = handle
         try:
             yield
         finally:
+            _locks.pop(folder, None)  # another in this process may have shared it
             os.ftruncate(handle, 0)
     finally:
         os.close(handle)
+
+
+def require_lock(folder: Path) -> None:
+    """Raise where a folder that this process locked is no longer there, or is locked by another.
+
+    `Resumable` where it was moved or removed. `UserError` where another process has locked it
+    since: it was removed and created anew, or its lock file was.
+    """
+    if folder not in _locks:
+        return
+    if not folder.is_dir():
+        raise Resumable(
+            f"{folder} is no longer there: give it its old name again, and the same command resumes"
+        )
+    try:
+        handle = os.open(folder / LOCK, os.O_RDONLY)
+    except FileNotFoundError:  # removed, and none works there since
+        return
+    try:
+        if not os.path.samestat(os.fstat(handle), os.fstat(_locks[folder])):
+            raise _taken(handle, folder)
+    finally:
+        os.close(handle)
+
+
+def _taken(handle: int, folder: Path) -> UserError:
+    owner = _owner(handle)
+    return UserError(f"{owner} works in {folder}: wait for it or choose another folder")
 
 
 def _take(handle: int, folder: Path, shared: bool) -> None:
@@ -359,8 +393,7 @@ def _take(handle: int, folder: Path, shared: bool) -> None:
             )
             break
     else:
-        owner = _owner(handle)
-        raise UserError(f"{owner} works in {folder}: wait for it or choose another folder")
+        raise _taken(handle, folder)
     if os.fstat(handle).st_size:
         LOG.warning("%s was stopped in %s: resuming", _owner(handle), folder)
     os.ftruncate(handle, 0)

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from core.errors import Resumable, UserError
-from core.files import digest, read_json, sync, write_text
+from core.files import digest, read_json, require_lock, sync, write_text
 
 Columns = Mapping[str, np.ndarray | Sequence[np.ndarray]]
 """A column is an array, or its consecutive parts, which need not be in memory together."""
@@ -50,8 +50,9 @@ def shard_folder(folder: Path, number: int) -> Path:
 def write_shard(folder: Path, number: int, columns: Columns, metadata: Any = None) -> None:
     """Write one shard atomically; `metadata` is anything that JSON can hold.
 
-    A full disk is `Resumable`: finished shards are kept.
+    A full disk is `Resumable`: finished shards are kept. See `require_lock`.
     """
+    require_lock(folder)
     final = shard_folder(folder, number)
     aside = final.with_name(f".{final.name}-{secrets.token_hex(8)}")
     try:

@@ -35,6 +35,7 @@ from core.files import (
     is_full,
     locked,
     read_json_lines,
+    require_lock,
     require_space,
     unwritten,
     write_text,
@@ -166,9 +167,11 @@ class Run:
     ) -> None:
         """Unlock the folder; one that was made for a training that failed is removed.
 
-        It stays where there are weights, or the same command goes on with what it holds.
+        It stays where there are weights, or the same command goes on with what it holds, or
+        another one works there.
         """
-        if self._is_new and isinstance(error, Exception) and not checkpoints(self.checkpoints):
+        is_empty = self._is_new and not checkpoints(self.checkpoints)
+        if is_empty and isinstance(error, Exception) and self._is_own():
             has_record = any((self.folder / name).exists() for name in (METRICS, HISTORY))
             if not (isinstance(error, Stopped) or (isinstance(error, Resumable) and has_record)):
                 shutil.rmtree(self.folder, ignore_errors=True)
@@ -178,7 +181,7 @@ class Run:
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Append one line to metrics.jsonl; a value that is not finite becomes null."""
         finite = {k: v if math.isfinite(v) else None for k, v in values.items()}
-        self._require_folder()
+        require_lock(self.folder)
         path = self.folder / METRICS
         with resumable(f"write to {path}"), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **finite}) + "\n")
@@ -261,7 +264,7 @@ class Run:
     @processes.by_first
     def save(self, step: int, state: State, facts: Mapping[str, Any]) -> None:
         """Save a checkpoint; `Resumable` where that fails."""
-        self._require_folder()
+        require_lock(self.folder)
         save_checkpoint(self.checkpoints / f"step-{step:08d}", state, facts)
         self._prune()
 
@@ -271,17 +274,17 @@ class Run:
 
         Of equal distances the latest is the best, as it is trained longest.
         """
-        self._require_folder()
+        require_lock(self.folder)
         if distance <= self.least_distance():
             save_checkpoint(self.checkpoints / "best", state, {**facts, "best": distance})
 
-    def _require_folder(self) -> None:
-        """Raise `Resumable` where the folder was moved: what is saved stays together."""
-        if not self.folder.is_dir():
-            raise Resumable(
-                f"{self.folder} is no longer there: give the run its old name again, and the same "
-                "command resumes from its last checkpoint"
-            )
+    def _is_own(self) -> bool:
+        """Return whether the folder is still the one that was locked."""
+        try:
+            require_lock(self.folder)
+        except UserError:
+            return False
+        return True
 
     def _prune(self) -> None:
         """Remove all but the newest checkpoints, of which the newest is intact."""

@@ -28,6 +28,7 @@ from core.files import (
     read_json,
     read_json_lines,
     require_different,
+    require_lock,
     require_space,
     sync,
     taking_turns,
@@ -166,6 +167,20 @@ def test_what_a_killed_process_left_aside_is_removed_by_the_next(tmp_path: Path,
     assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "a.txt", left[1]])
 
 
+def test_what_another_machine_writes_aside_is_left_alone(tmp_path: Path, monkeypatch):
+    """Its processes are not known here, where a number of theirs may be of none."""
+    path, here = tmp_path / "a.txt", socket.gethostname()
+    monkeypatch.setattr(socket, "gethostname", lambda: "elsewhere")
+    monkeypatch.setattr(os, "getpid", lambda: 2**22 + 1)  # a number that no process has here
+    with aside(path) as hidden:
+        hidden.write_text("elsewhere")
+        monkeypatch.undo()
+        assert socket.gethostname() == here
+        write_text(path, "here")
+        assert hidden.exists()
+    assert path.read_text() == "elsewhere" and list(tmp_path.iterdir()) == [path]
+
+
 def test_of_lines_of_json_blank_ones_are_left_out_and_a_wrong_one_is_named(tmp_path: Path):
     path = tmp_path / "a.jsonl"
     assert read_json_lines(path) == []
@@ -283,6 +298,26 @@ def test_a_folder_is_held_once_and_its_holder_is_named(tmp_path: Path):
     with locked(tmp_path):
         pass
     assert (tmp_path / ".lock").read_text() == ""
+
+
+def test_a_lock_is_of_the_folder_that_was_locked(tmp_path: Path):
+    """Not of one that has been created in its place, where another command works since."""
+    folder, other = tmp_path / "run", tmp_path / "other"
+    folder.mkdir()
+    other.symlink_to(folder)
+    require_lock(folder)  # which is not locked here
+    with locked(folder):
+        require_lock(folder)
+        (folder / ".lock").unlink()
+        require_lock(folder)
+        shutil.rmtree(folder)
+        with pytest.raises(Resumable, match="run is no longer there: give it its old name again"):
+            require_lock(folder)
+        folder.mkdir()
+        with locked(other):
+            named = f"process {os.getpid()} on .* works in {folder}: wait for it or choose"
+            with pytest.raises(UserError, match=named):
+                require_lock(folder)
 
 
 @pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])

@@ -1,8 +1,10 @@
 """Preparation: sources fill shards in order, finished ones are kept, and none kept is said."""
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -326,6 +328,28 @@ def test_a_disk_that_is_full_at_any_moment_is_said_and_resumed(
     with pytest.raises(raised, match=said), open_preparation(tmp_path, {}):
         raise error
     opened(tmp_path)
+
+
+@pytest.mark.parametrize("is_anew", [False, True])
+def test_a_preparation_whose_folder_is_removed_stops(tmp_path: Path, is_anew: bool):
+    """It creates no other, and writes to none that another preparation has created since."""
+    folder, other = tmp_path / "data", tmp_path / "other"
+    other.symlink_to(folder)
+
+    def remove(item: int) -> Number:
+        shutil.rmtree(folder)
+        if is_anew:
+            folder.mkdir()
+            held.enter_context(open_preparation(other, {"seed": 2}))
+        return Number(item)
+
+    said = "works in" if is_anew else "no longer there"
+    with ExitStack() as held:
+        with pytest.raises(UserError, match=said), open_preparation(folder, {"seed": 1}):
+            prepared(folder, numbers(1, remove))
+        names = {path.name for path in folder.iterdir()} if is_anew else set()
+    assert names == ({".lock", SETTINGS_FILE} if is_anew else set())
+    assert folder.exists() == is_anew
 
 
 def test_a_folder_of_other_files_is_left_alone_and_one_of_reports_is_not(tmp_path: Path):

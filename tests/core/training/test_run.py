@@ -249,10 +249,29 @@ def test_a_run_that_is_renamed_meanwhile_is_not_torn_apart(tmp_path):
             lambda: run.save(2, STATE, facts),
             lambda: run.save_if_best(0.5, STATE, facts),
         ):
-            with pytest.raises(Resumable, match="run is no longer there: give the run its old"):
+            with pytest.raises(Resumable, match="run is no longer there: give it its old name"):
                 write()
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
     assert Run.read(tmp_path / "new").newest_step == 1
+
+
+def test_a_run_that_was_removed_leaves_the_one_in_its_place_alone(tmp_path):
+    """Also where it fails before its first checkpoint, and would remove its own folder."""
+    (tmp_path / "other").symlink_to(tmp_path / "run")
+    with pytest.raises(UserError, match="works in"), Run.open(tmp_path / "run", {}) as run:
+        shutil.rmtree(tmp_path / "run")
+        (tmp_path / "run").mkdir()
+        with Run.open(tmp_path / "other", {}) as other:
+            other.log(1, {"loss": 0.5})
+            for write in (
+                lambda: run.log(2, {"loss": 0.25}),
+                lambda: run.save_if_best(0.5, STATE, {"step": 2}),
+                lambda: run.save(2, STATE, {"step": 2}),
+            ):
+                with pytest.raises(UserError, match=r"process \d+ on .* works in .*run: wait"):
+                    write()
+            run.log(2, {"loss": 0.25})
+    assert other.metrics() == [{"step": 1, "loss": 0.5}]
 
 
 def test_checkpoints_are_ordered_by_number(tmp_path):
