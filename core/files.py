@@ -359,7 +359,8 @@ def require_lock(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise Resumable(
-            f"{folder} is no longer there: give it its old name again, and the same command resumes"
+            f"{folder} is no longer there: give it its old name again, and the same command "
+            "resumes"
         )
     try:
         handle = os.open(folder / LOCK, os.O_RDONLY)

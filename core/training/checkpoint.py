@@ -74,11 +74,21 @@ class Checkpoint:
 
     @classmethod
     def open(cls, folder: Path) -> "Checkpoint":
-        """Open a checkpoint and verify every digest; `Corrupt` names the file that is damaged."""
-        index = _read_index(folder / INDEX)
-        for name, stored in index.files.items():
-            _check(folder / name, stored)
-        return cls(folder, index)
+        """Open a checkpoint and verify every digest; `Corrupt` names the file that is damaged.
+
+        One that a training replaces meanwhile is opened anew.
+        """
+        while True:
+            opened = identity(folder)
+            try:
+                index = _read_index(folder / INDEX)
+                for name, stored in index.files.items():
+                    _check(folder / name, stored)
+            except Corrupt:
+                if identity(folder) == opened:
+                    raise
+            else:
+                return cls(folder, index)
 
     @property
     def facts(self) -> dict[str, Fact]:
@@ -236,6 +246,15 @@ def recover(folder: Path) -> None:
             shutil.rmtree(left)
 
 
+def identity(folder: Path) -> tuple[int, int] | None:
+    """Return by which number, and since when, a folder has its name; None where there is none."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_ctime_ns
+
+
 def _is_intact(folder: Path) -> bool:
     try:
         return bool(Checkpoint.open(folder))
@@ -258,14 +277,16 @@ def step_of(folder: Path) -> int:
 def first_intact(folders: Iterable[Path]) -> Checkpoint | None:
     """Return the first checkpoint whose digests match; damaged ones before it are logged.
 
-    None where there are no folders; `Corrupt`, naming the files, where all are damaged.
+    Those that a training has removed meanwhile are passed over. None where there are no folders;
+    `Corrupt`, naming the files, where all are damaged.
     """
     damages: list[str] = []
     for folder in folders:
         try:
             found = Checkpoint.open(folder)
         except Corrupt as error:
-            damages.append(str(error))
+            if folder.exists():
+                damages.append(str(error))
             continue
         for damage in damages:
             LOG.warning("skipped a damaged checkpoint: %s", damage)

@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import yaml
@@ -45,6 +45,7 @@ from core.training.checkpoint import (
     Corrupt,
     checkpoints,
     first_intact,
+    identity,
     recover,
     resumable,
     save_checkpoint,
@@ -67,6 +68,8 @@ MOST_NAMED, LONGEST_VALUE = 5, 34
 
 Change = tuple[Any, Any]
 """A setting before and after."""
+
+Result = TypeVar("Result")
 
 NEWEST = 2
 """Number of the newest checkpoints that are kept, besides the best."""
@@ -329,17 +332,43 @@ class Run:
         return next(map(Checkpoint.open, self._best_folder()), None)
 
     def best_or_latest(self) -> Checkpoint:
-        """Return the best checkpoint, else the newest intact one; `UserError` without any."""
-        found = first_intact([*self._best_folder(), *checkpoints(self.checkpoints)])
-        if found is None:
-            raise UserError(f"{self.folder} holds no checkpoint yet: train it first")
-        return found
+        """Return the best checkpoint, else the newest intact one; `UserError` without any.
+
+        A training may replace or remove it at any moment: see `read_best`.
+        """
+        while True:
+            folders = self._by_merit()
+            found = first_intact(folders)
+            if found is not None:
+                return found
+            if folders == self._by_merit():
+                raise UserError(f"{self.folder} holds no checkpoint yet: train it first")
+
+    def read_best(self, read: Callable[[Checkpoint], Result]) -> Result:
+        """Return what `read` does of the best, else the newest checkpoint.
+
+        It reads once more where a training has replaced or removed that one meanwhile.
+        """
+        while True:
+            checkpoint = self.best_or_latest()
+            opened = identity(checkpoint.folder)
+            try:
+                return read(checkpoint)
+            except Corrupt:
+                if identity(checkpoint.folder) == opened:
+                    raise
+
+    def _by_merit(self) -> list[Path]:
+        return [*self._best_folder(), *checkpoints(self.checkpoints)]
 
     def fill(self, networks: nn.ModuleDict, group: str) -> Checkpoint:
         """Load the best (else newest) weights of `group`; return their checkpoint."""
-        checkpoint = self.best_or_latest()
-        checkpoint.fill(networks, group)
-        return checkpoint
+
+        def fill(checkpoint: Checkpoint) -> Checkpoint:
+            checkpoint.fill(networks, group)
+            return checkpoint
+
+        return self.read_best(fill)
 
 
 def export(run: Run, to: Path) -> Path:
@@ -348,14 +377,14 @@ def export(run: Run, to: Path) -> Path:
     float16 has 11 significant bits: the relative error is at most 0.05 % (2^-11), the absolute
     error 3e-8 for weights below 6e-5. A weight beyond 65504 is refused as not finite.
     """
-    checkpoint = run.best_or_latest()
+    weights, facts = run.read_best(lambda best: (best.group("ema"), best.facts))
     halved = {
         name: value.half() if value.is_floating_point() else value
-        for name, value in checkpoint.group("ema").items()
+        for name, value in weights.items()
     }
     to.mkdir(parents=True, exist_ok=True)
     write_text(to / "config.yaml", _explained(run.config))
-    save_checkpoint(to / "checkpoints" / "best", {"ema": halved}, checkpoint.facts)
+    save_checkpoint(to / "checkpoints" / "best", {"ema": halved}, facts)
     return to
 
 

@@ -24,7 +24,7 @@ def start_from(run: Run, config: Config, build: Callable[[Config], Networks]) ->
     where no shape is the same.
     """
     networks = build(config)
-    own, stored = networks.state_dict(), run.best_or_latest().group("ema")
+    own, stored = networks.state_dict(), run.read_best(lambda best: best.group("ema"))
     known = {name: value for name, value in stored.items() if name in own}
     same = {name: value for name, value in known.items() if own[name].shape == value.shape}
     partly = {_module(name) for name in own if name not in same}

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from core.files import LOCK
 from core.recipes import recipe
 from core.ring import eight_gaussians as ring
 from core.theory.passes import Batch
+from core.training import checkpoint as checkpoint_module
 from core.training import interruption
 from core.training import run as run_module
 from core.training.checkpoint import Corrupt
@@ -208,6 +210,36 @@ def test_a_damaged_checkpoint_does_not_outlive_a_whole_one(tmp_path):
         run.save(10, STATE, {"step": 10})
         names = sorted(path.name for path in run.checkpoints.iterdir())
     assert names == ["step-00000008", "step-00000010"]
+
+
+@pytest.mark.parametrize("has_best", [True, False])
+@pytest.mark.parametrize("moment", ["_read_index", "_check", "read_tensors", "join"])
+def test_weights_are_read_while_a_training_replaces_them(
+    tmp_path, monkeypatch, caplog, moment: str, has_best: bool
+):
+    """At any moment: no checkpoint that it removes meanwhile is taken for a damaged one."""
+    step, own = 0, getattr(checkpoint_module, moment)
+
+    def save(run: Run) -> None:
+        nonlocal step
+        for step in range(step + 1, step + 4):
+            ema = {"a.weight": torch.full((1, 1), float(step))}
+            run.save(step, {"ema": ema}, {"step": step})
+            if has_best:
+                run.save_if_best(1 / step, {"ema": ema}, {"step": step})
+
+    def while_saved(*arguments: Any) -> Any:
+        monkeypatch.undo()
+        save(run)
+        return own(*arguments)
+
+    network = torch.nn.Linear(1, 1, bias=False)
+    with Run.open(tmp_path / "run", {}) as run:
+        save(run)
+        monkeypatch.setattr(checkpoint_module, moment, while_saved)
+        Run.read(run.folder).fill(torch.nn.ModuleDict({"a": network}), "ema")
+    assert step == 6 and network.weight.item() in (3, 6)
+    assert caplog.text == ""
 
 
 def test_a_damaged_best_gives_way(tmp_path, caplog):
