@@ -50,15 +50,18 @@ def shard_folder(folder: Path, number: int) -> Path:
 def write_shard(folder: Path, number: int, columns: Columns, metadata: Any = None) -> None:
     """Write one shard atomically; `metadata` is anything that JSON can hold.
 
-    A full disk is `Resumable`: finished shards are kept. See `require_lock`.
+    A full disk is `Resumable`: finished shards are kept. One that is the same stays as it is: a
+    training may read it. See `require_lock`.
     """
     require_lock(folder)
     final = shard_folder(folder, number)
     aside = final.with_name(f".{final.name}-{secrets.token_hex(8)}")
     try:
         _write(aside, columns, metadata)
-        shutil.rmtree(final, ignore_errors=True)
-        aside.rename(final)
+        index = (aside / SHARD_INDEX).read_bytes()  # with the digests of all columns
+        if not finished(folder, number) or (final / SHARD_INDEX).read_bytes() != index:
+            shutil.rmtree(final, ignore_errors=True)
+            aside.rename(final)
         sync(folder)
     except OSError as error:
         raise full_disk(folder, error) from error

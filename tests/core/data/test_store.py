@@ -71,6 +71,14 @@ def test_the_same_data_has_the_same_bytes_and_digest(
     assert Store(other).digest != Store(folder).digest
 
 
+def test_a_store_that_is_written_once_more_can_be_read_meanwhile(folder: Path):
+    """The same preparation may finish a second time while a training opens what it prepared."""
+    opened, numbers = Store(folder), [path.stat().st_ino for path in sorted(folder.rglob("*.npy"))]
+    write_index(folder, 2, {"colour": "red"}, {"shard": np.array([0, 0, 0, 1])})
+    assert [path.stat().st_ino for path in sorted(folder.rglob("*.npy"))] == numbers
+    assert opened.whole["shard"].tolist() == [0, 0, 0, 1]
+
+
 FILES = ["shard-00000/row.npy", "shard-00001/shard.json", "shard-00002/shard.npy"]
 
 
