@@ -27,7 +27,7 @@ from core.app.progress import monitored, ticking
 from core.data.preparation import require_no_collection
 from core.errors import ConfigError, Resumable, Stopped, UserError
 from core.exchange.curves import draw_curves
-from core.files import write_text
+from core.files import create_folder, locked, write_text
 from core.training.run import Run
 
 CURVES = "curves.png"
@@ -154,21 +154,23 @@ def compare(
     for one in chosen:  # or a wrong setting of the last would show once the others have trained
         fit.configure(domain, data, one.model, preset, settings_of(one), second_of(one))
     require_starts(domain, chosen, to / "runs")
-    models = train_each(chosen, to / "runs", train)
-    with ticking("measuring") as tick:
-        evaluation = domain.evaluate(models, data, count, seed, other, tick)
-    _show(domain, models, data, other, seed, to / "models.png")
-    draw_curves(
-        {one.name: Run.read(to / "runs" / one.name).metrics() for one in models}, to / CURVES
-    )
-    tables = [costs(models, to / "runs"), *evaluation.tables(evaluation.report)]
-    write_text(to / "evaluation.json", evaluation.report.json())
-    path = write(tables, ["models.png", CURVES], ["pianoreel", *sys.argv[1:]], to)
-    if as_json:
-        print_json({**json.loads(evaluation.report.json()), "paths": [str(path)]})
-        return
-    print_tables(tables, WIDTH)
-    print(path)
+    create_folder(to)
+    with locked(to):  # of two at once each would leave out what the other trains
+        models = train_each(chosen, to / "runs", train)
+        with ticking("measuring") as tick:
+            evaluation = domain.evaluate(models, data, count, seed, other, tick)
+        _show(domain, models, data, other, seed, to / "models.png")
+        draw_curves(
+            {one.name: Run.read(to / "runs" / one.name).metrics() for one in models}, to / CURVES
+        )
+        tables = [costs(models, to / "runs"), *evaluation.tables(evaluation.report)]
+        write_text(to / "evaluation.json", evaluation.report.json())
+        path = write(tables, ["models.png", CURVES], ["pianoreel", *sys.argv[1:]], to)
+        if as_json:
+            print_json({**json.loads(evaluation.report.json()), "paths": [str(path)]})
+            return
+        print_tables(tables, WIDTH)
+        print(path)
 
 
 def require_starts(domain: Domain, chosen: Sequence[Contender], to: Path) -> None:

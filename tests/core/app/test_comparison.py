@@ -11,6 +11,7 @@ from rich.table import Table
 
 from core.app.comparison import Contender, contenders, markdown, write
 from core.errors import ConfigError
+from core.files import locked
 from core.training.run import Run
 from musegen.data.band import song
 from musegen.files.midi import read_midi, write_midi
@@ -196,6 +197,16 @@ def test_a_comparison_is_not_written_into_a_collection(tmp_path: Path):
     code, _, said = run("ring", "compare", "--model", "vae", *TINY, "--to", tmp_path)
     assert (code, "holds a prepared collection: choose an empty or" in said) == (2, True), said
     assert [path.name for path in tmp_path.iterdir()] == ["prepare.json"]
+
+
+def test_of_two_comparisons_in_one_folder_the_second_is_refused(tmp_path: Path):
+    """Each would leave out the model that the other trains, and the last write its tables."""
+    command = ("ring", "compare", "--model", "vae", *TINY, "--count", 9, "--to", tmp_path)
+    with locked(tmp_path):
+        code, _, said = run(*command)
+        assert (code, f"works in {tmp_path}: wait for it" in said) == (1, True), said
+        assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    assert run(*command)[0] == 0
 
 
 @pytest.mark.parametrize("start", ["nowhere", "{to}/runs/wgan", "{to}/runs/gan-from-wgan"])
