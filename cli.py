@@ -1,12 +1,15 @@
 """The command `pianoreel`. Each command imports what it needs inside itself: --help is quick."""
 
 import sys
-from collections.abc import Iterator
-from io import TextIOWrapper
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
 
-try:  # what follows needs a moment, in which Ctrl-C ends quietly, too
+from core.training.interruption import exit_at_once
+
+with exit_at_once():  # what follows needs a moment
+    from collections.abc import Iterator
+    from io import TextIOWrapper
+    from pathlib import Path
+    from typing import TYPE_CHECKING, Annotated, Any
+
     import typer
     from typer.core import TyperGroup
 
@@ -24,8 +27,6 @@ try:  # what follows needs a moment, in which Ctrl-C ends quietly, too
     from musegen.voice.commands import VoiceCommands
     from videogen.commands.group import VideoCommands
     from videogen.commands.options import Enlarger, Resize, Scale
-except KeyboardInterrupt:
-    raise SystemExit(130) from None
 
 if TYPE_CHECKING:
     from core.app.domain import Domain
@@ -72,9 +73,9 @@ for _own in DOMAINS:
 
 def main() -> None:
     """The entry point of the command."""
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")  # not every name of a file is UTF-8
     with ended_by_signals():
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="surrogateescape")  # not every name of a file is UTF-8
         app()
 
 

@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -21,6 +22,25 @@ TOGETHER_SECONDS = 1.0
 A terminal signals the whole group and a wrapper passes its signal on, so that a process often gets
 one stop twice.
 """
+
+
+@contextlib.contextmanager
+def exit_at_once() -> Iterator[None]:
+    """Have stop signals end the process at once within, without a word: there is nothing to save.
+
+    For imports of the command itself, where an exception would show as a traceback, or as an error
+    of a library. In another thread than the main one nothing is changed.
+    """
+    before: dict[int, Any] = {}
+    with contextlib.suppress(ValueError):  # of another thread
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, lambda number, _: os._exit(128 + number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Interruption:

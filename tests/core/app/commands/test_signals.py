@@ -106,19 +106,37 @@ def test_two_signals_at_once_are_one_stop_and_a_later_one_is_another(monkeypatch
         ending(signal.SIGTERM, None)
 
 
-def test_ctrl_c_while_the_command_itself_is_loaded_prints_nothing():
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_while_the_command_itself_is_loaded_prints_nothing(number: int):
+    """Where nohup has it ignored, it does not end; and later it is what it was."""
     program = """if True:
-        import sys
+        import signal, sys
 
         class Finder:
             def find_spec(self, name, *_):
                 if name == "musegen.commands.group":
-                    raise KeyboardInterrupt
+                    signal.raise_signal(int(sys.argv[1]))
 
+        before = signal.signal(int(sys.argv[1]), getattr(signal, sys.argv[2]))
         sys.meta_path.insert(0, Finder())
         import cli
+        print(signal.getsignal(int(sys.argv[1])) is getattr(signal, sys.argv[2]))
     """
-    ended = subprocess.run(
-        [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, check=False
-    )
-    assert (ended.returncode, ended.stdout, ended.stderr) == (130, b"", b"")
+    for handler, ended in (("SIG_DFL", (128 + number, "")), ("SIG_IGN", (0, "True\n"))):
+        command = [sys.executable, "-c", program, str(int(number)), handler]
+        one = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+        assert ((one.returncode, one.stdout), one.stderr) == (ended, ""), handler
+
+
+def test_the_command_is_loaded_in_any_thread_and_leaves_signals_as_they_were():
+    program = """if True:
+        import signal, threading
+        before = signal.getsignal(signal.SIGINT)
+        one = threading.Thread(target=__import__, args=["cli"])
+        one.start(), one.join()
+        import cli
+        print(signal.getsignal(signal.SIGINT) is before, cli.main is not None)
+    """
+    command = [sys.executable, "-c", program]
+    one = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert (one.stdout, one.stderr) == ("True True\n", "")
