@@ -69,6 +69,8 @@ class Reception:
         if self.counts[batch] >= MOST_FILES or self.sizes[batch] >= MOST_BATCH_BYTES:
             most = f"{MOST_FILES:,} files and {MOST_BATCH_BYTES // 2**30} GB"
             raise UserError(f"at most {most} are taken at once")
+        if place.is_dir():
+            raise UserError(f"{place.name} is a folder of what you dropped: rename one of them")
         self.counts[batch] += 1
         size = 0
         try:

@@ -43,6 +43,14 @@ def test_a_file_that_is_too_large_leaves_nothing(tmp_path: Path):
     assert [path.name for path in (tmp_path / "uploads" / BATCH).iterdir()] == ["a.mid"]
 
 
+def test_a_file_that_is_called_as_a_folder_is_refused(tmp_path: Path):
+    reception = Reception(StudioFolder.of(tmp_path), most_bytes=5)
+    asyncio.run(reception.receive(BATCH, "a.mid/b.mid", chunks(b"1")))
+    with pytest.raises(UserError) as refused:
+        asyncio.run(reception.receive(BATCH, "a.mid", chunks(b"1")))
+    assert str(refused.value) == "a.mid is a folder of what you dropped: rename one of them"
+
+
 def test_a_flood_of_files_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(uploads, "MOST_FILES", 2)
     reception = Reception(StudioFolder.of(tmp_path), most_bytes=5)
