@@ -6,8 +6,10 @@ collections/NAME/                    prepared collections, and their sources in 
 runs/NAME/                           runs
 """
 
+import contextlib
 import json
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from core.app.domain import Domain
 
 SONGS, CLIPS, COLLECTIONS, UPLOADS, RUNS = "songs", "clips", "collections", "uploads", "runs"
+
+SHOWN = {SONGS: "*.json", CLIPS: "[!.]*"}
+"""Files of a take by which the page shows it."""
 
 LONGEST_NAME = 60
 
@@ -127,6 +132,16 @@ class StudioFolder:
         if name not in folders_in(parent):
             raise UserError(f"the studio has no {kind} of that name")
         return parent / name
+
+
+@contextlib.contextmanager
+def swept(take: Path) -> Iterator[Path]:
+    """Yield the folder of a take, which is removed in the end if there is nothing to show."""
+    try:
+        yield take
+    finally:
+        if not any(take.glob(SHOWN[take.parent.name])):
+            shutil.rmtree(take, ignore_errors=True)
 
 
 def folders_in(parent: Path) -> list[str]:

@@ -10,7 +10,7 @@ from studio.components.clip_grid import clip_grid
 from studio.components.fields import offer, text_field, whole_field
 from studio.components.markup import escaped
 from studio.components.messages import ASIDE, answering, state, state_line, stoppable, stops
-from studio.folder import CLIPS, StudioFolder
+from studio.folder import CLIPS, StudioFolder, swept
 from studio.following import Drawing
 from studio.rooms.models import names_of
 from studio.rooms.shots import LONGEST_CAPTION, NO_MUSIC, SHOWN, Wishes
@@ -40,16 +40,18 @@ class ClipRoom:
         takes = wishes.takes(model)
         count = len(takes)
         name = takes[0].label(model).name if count == 1 else f"{model.name}-{count}-clips"
-        output = wishes.output(self.folder.take(CLIPS, name)).of(model)
-        for at, take in enumerate(takes):
+        with swept(self.folder.take(CLIPS, name)) as kept:
+            output = wishes.output(kept).of(model)
+            for at, take in enumerate(takes):
 
-            def shoot(take: Take = take) -> None:
-                wishes.shoot(model, take, output, self.folder)
+                def shoot(take: Take = take) -> None:
+                    with swept(kept):  # it ends later than this where it is stopped
+                        wishes.shoot(model, take, output, self.folder)
 
-            said = f"{model.name} makes clip {at + 1} of {count}"
-            for seconds in Drawing(shoot).steps():
-                yield gr.skip(), state(f"{said}, {seconds:.0f} s", at / count), take.seed
-            yield clip_grid(self.folder), state(said, (at + 1) / count), take.seed + 1
+                said = f"{model.name} makes clip {at + 1} of {count}"
+                for seconds in Drawing(shoot).steps():
+                    yield gr.skip(), state(f"{said}, {seconds:.0f} s", at / count), take.seed
+                yield clip_grid(self.folder), state(said, (at + 1) / count), take.seed + 1
         yield gr.skip(), state(f"{count} made"), takes[-1].seed + 1
 
     def objections(self, name: str, *captions: str) -> str:

@@ -25,7 +25,7 @@ from studio.components.fields import number, offer, pickup_beats, whole
 from studio.components.markup import escaped
 from studio.components.messages import ASIDE, HIDDEN, answering, state, stoppable, stops
 from studio.components.songbook import keep, replay, shelf, songbook, with_songs
-from studio.folder import SONGS, StudioFolder
+from studio.folder import SONGS, StudioFolder, swept
 from studio.following import Drawing
 from studio.rooms.models import names_of
 from studio.rooms.song_fields import STEERED, Deeds, SongFields
@@ -150,10 +150,12 @@ class SongRoom:
         wishes, song = Wishes(*settings), self._open(book)
         orchestra = wishes.orchestra(self.folder)
         said = f"-in-{wishes.voice}-{wishes.timbre}" if orchestra else "-by-its-instruments"
-        take, work = (
-            self.folder.take(SONGS, song.stem),
-            Drawing(lambda: replay(song, take, f"{song.stem}{said}", orchestra)),
-        )
+
+        def played() -> Path:
+            with swept(self.folder.take(SONGS, song.stem)) as take:
+                return replay(song, take, f"{song.stem}{said}", orchestra)
+
+        work = Drawing(played)
         for seconds in work.steps():
             yield gr.skip(), state(f"playing {song.stem}, {seconds:.0f} s"), wishes.seed
         yield self._shown(book, work.result), state(f"{work.result.stem} is there"), wishes.seed
@@ -172,7 +174,7 @@ class SongRoom:
         draft = accompaniment(source, [track.name for track in spec.tracks])
         roll = draft.finished(draft.kept_notes[:0], name=Path(file).stem)
         roll = replace(roll, composed=None, origin=source.song.origin)
-        drawn = keep(roll, self.folder.take(SONGS, roll.name))
+        drawn = self._kept(roll)
         said = "; ".join([f"{roll.name}: {counted(roll.bars, 'bar')}", *source.remarks])
         return self._shown(book, drawn), state(said)
 
@@ -232,9 +234,10 @@ class SongRoom:
             book = self._shown(book, drawn)
         yield book, state(said), following
 
-    def _kept(self, roll: Roll, orchestra: Orchestra | None) -> Path:
-        """Write a song into a take of its own."""
-        return keep(roll, self.folder.take(SONGS, roll.name), orchestra)
+    def _kept(self, roll: Roll, orchestra: Orchestra | None = None) -> Path:
+        """Write a song into a take of its own, of which nothing stays where it is stopped."""
+        with swept(self.folder.take(SONGS, roll.name)) as take:
+            return keep(roll, take, orchestra)
 
     def _shown(self, book: Value, drawn: Path, is_opened: bool = True) -> Value:
         """Show a song that is kept."""

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import ConfigError, UserError
-from studio.folder import SONGS, StudioFolder, new_name, safe_name
+from core.errors import ConfigError, Stopped, UserError
+from studio.folder import CLIPS, SONGS, StudioFolder, new_name, safe_name, swept
 
 
 @pytest.fixture
@@ -74,3 +74,13 @@ def test_a_name_is_free_until_its_folder_is_finished(folder: StudioFolder):
     (folder.root / "My-songs" / "summary.txt").write_text("done")
     with pytest.raises(ConfigError, match="choose another name"):
         new_name("My songs", folder.root, "summary.txt")
+
+
+@pytest.mark.parametrize(("room", "shown"), [(SONGS, "a.json"), (CLIPS, "a.mp4")])
+def test_a_take_of_which_nothing_is_shown_is_removed(folder: StudioFolder, room: str, shown: str):
+    for names, stays in (([], False), ([".half"], False), ([".half", shown], True)):
+        with pytest.raises(Stopped), swept(folder.take(room, "a")) as take:
+            for name in names:
+                (take / name).touch()
+            raise Stopped("stopped")
+        assert take.exists() == stays

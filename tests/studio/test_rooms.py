@@ -28,9 +28,9 @@ from studio.components.clip_grid import clip_grid
 from studio.components.curves import curves
 from studio.components.messages import answering
 from studio.components.songbook import UNTOUCHED
-from studio.folder import StudioFolder
+from studio.folder import StudioFolder, swept
 from studio.following import Following
-from studio.rooms import models, runs
+from studio.rooms import models, runs, songs
 from studio.rooms.clips import ClipRoom
 from studio.rooms.files import FileRoom
 from studio.rooms.models import RECIPES, gallery, names_of, theory
@@ -361,6 +361,23 @@ def test_a_collection_that_is_shown_stays_until_it_is_gone(tmp_path: Path):
     assert report == room.report("second")
     update, _ = room.refresh("gone")
     assert (update["choices"], update["value"]) == (["first", "second"], "first")
+
+
+def test_what_is_stopped_leaves_no_empty_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def stopped(*arguments: Any, **options: Any) -> Any:
+        raise Stopped("stopped")
+
+    folder = StudioFolder.of(tmp_path)
+    with swept(folder.take("songs", "mine")) as take:
+        (take / "mine.mid").write_bytes(midi(note(60, 480)))
+        (take / "mine.json").touch()
+    monkeypatch.setattr(songs, "replay", stopped)
+    monkeypatch.setattr(ClipWishes, "shoot", stopped)
+    book = {**BOOK, "open": folder.identity(take / "mine.mid")}
+    for room in (SongRoom(folder).play(book, *wishes()), ClipRoom(folder).make(*shots())):
+        with pytest.raises(Stopped):
+            last(room)
+    assert [path.name for path in tmp_path.glob("[sc]*s/*")] == [take.name]
 
 
 def test_work_that_is_left_stops_at_its_next_report():
