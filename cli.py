@@ -17,7 +17,7 @@ with exit_at_once():  # what follows needs a moment
     from core.app.commands.failures import ErrorGroup
     from core.app.commands.group import group_of
     from core.app.commands.options import MAKE, Device, Json, Seed
-    from core.app.commands.printing import print_json, print_paths
+    from core.app.commands.printing import open_streams, print_json, print_paths
     from core.app.commands.signals import ended_by_signals
     from core.app.progress import ticking
     from core.errors import ConfigError, UserError
@@ -74,6 +74,7 @@ for _own in DOMAINS:
 def main() -> None:
     """The entry point of the command."""
     with ended_by_signals():
+        open_streams()
         if isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(errors="surrogateescape")  # not every name of a file is UTF-8
         app()

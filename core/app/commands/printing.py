@@ -1,8 +1,24 @@
 """Paths, reports and configurations that commands print, for people or as JSON for programs."""
 
+import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+
+def open_streams() -> None:
+    """Have standard streams that are closed, as those of a service, lead nowhere.
+
+    The next files that are opened would take their numbers, and what is printed.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
 
 
 def print_json(report: Any) -> None:

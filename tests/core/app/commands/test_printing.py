@@ -28,6 +28,33 @@ def test_paths_are_one_object_or_a_line_each(capsys):
     assert capsys.readouterr().out == "songs/a.mid\nsongs/a.wav\n"
 
 
+def test_streams_that_are_closed_lead_nowhere(tmp_path: Path):
+    """What is printed is neither in the first file that is opened, nor on another stream."""
+    program = """if True:
+        import os, sys
+        import cli
+
+        def app():
+            with open("first", "w") as first, open("second", "w"), open("third", "w"):
+                for number in range(3):
+                    os.write(number, b"by its number")
+                print("by its name, größe")
+                print("by its name, größe", file=sys.stderr)
+                os.system("echo of a child >&2")
+                print(first.fileno() > 2, file=first)
+
+        cli.app = app
+        cli.main()
+    """
+    path = {**os.environ, "PYTHONPATH": str(REPOSITORY), "LC_ALL": "C"}
+    for closed, said in (("<&- >&- 2>&-", ""), ("<&- 2>&-", "by its numberby its name, größe\n")):
+        command = ["sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, program]
+        one = subprocess.run(command, cwd=tmp_path, env=path, capture_output=True, check=False)
+        assert (one.returncode, one.stdout.decode(), one.stderr) == (0, said, b""), closed
+        files = {file.name: file.read_text() for file in tmp_path.iterdir()}
+        assert files == {"first": "True\n", "second": "", "third": ""}
+
+
 def options_of(command: Any, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each command below this one, and the defaults of its options."""
     for part, one in getattr(command, "commands", {}).items():
