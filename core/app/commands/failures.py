@@ -36,7 +36,11 @@ class _ToStderr(logging.Handler):
 
 
 def print_messages() -> None:
-    """Print what the library logs to stderr; of several processes the first does."""
+    """Print what the library logs to stderr; of several processes the first does.
+
+    Matplotlib's remarks on its own folders are not for the user.
+    """
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     log = logging.getLogger("pianoreel")
     if not any(isinstance(handler, _ToStderr) for handler in log.handlers):
         log.addHandler(_ToStderr())
