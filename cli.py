@@ -6,7 +6,6 @@ from core.training.interruption import exit_at_once
 
 with exit_at_once():  # what follows needs a moment
     from collections.abc import Iterator
-    from io import TextIOWrapper
     from pathlib import Path
     from typing import TYPE_CHECKING, Annotated, Any
 
@@ -75,8 +74,6 @@ def main() -> None:
     """The entry point of the command."""
     with ended_by_signals():
         open_streams()
-        if isinstance(sys.stdout, TextIOWrapper):
-            sys.stdout.reconfigure(errors="surrogateescape")  # not every name of a file is UTF-8
         app()
 
 

@@ -1,16 +1,22 @@
 """Paths, reports and configurations that commands print, for people or as JSON for programs."""
 
+import codecs
 import os
 import sys
 from collections.abc import Iterable
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
+
+BY_BYTES = "pianoreel.by_bytes"
+"""The name of `_by_bytes` among ways to treat letters that cannot be encoded."""
 
 
 def open_streams() -> None:
     """Have standard streams that are closed, as those of a service, lead nowhere.
 
-    The next files that are opened would take their numbers, and what is printed.
+    The next files that are opened would take their numbers, and what is printed. What the encoding
+    of stdout lacks is printed as in names of files, which need not be UTF-8.
     """
     for number in range(3):
         try:
@@ -19,6 +25,24 @@ def open_streams() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
+    if isinstance(sys.stdout, TextIOWrapper):
+        codecs.register_error(BY_BYTES, _by_bytes)
+        sys.stdout.reconfigure(errors=BY_BYTES)
+
+
+def _by_bytes(error: UnicodeError) -> tuple[bytes, int]:
+    """Return the bytes of letters that an encoding lacks; ? for those that names lack, too."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    letters = error.object[error.start : error.end]
+    return b"".join(map(_bytes_of, letters)), error.end
+
+
+def _bytes_of(letter: str) -> bytes:
+    try:
+        return os.fsencode(letter)
+    except UnicodeEncodeError:
+        return b"?"
 
 
 def print_json(report: Any) -> None:

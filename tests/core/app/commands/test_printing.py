@@ -1,5 +1,6 @@
 """Paths, counts and configurations as commands print them, for people and as JSON for programs."""
 
+import io
 import json
 import os
 import subprocess
@@ -10,12 +11,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from command import run
 from conftest import REPOSITORY
 from typer.main import get_command
 
 from cli import app
-from core.app.commands.printing import counts_of, print_config, print_paths
+from core.app.commands.printing import counts_of, open_streams, print_config, print_paths
 from core.app.configuration import ModelConfig, RunConfig
 from core.training.loop import TrainConfig
 
@@ -53,6 +55,19 @@ def test_streams_that_are_closed_lead_nowhere(tmp_path: Path):
         assert (one.returncode, one.stdout.decode(), one.stderr) == (0, said, b""), closed
         files = {file.name: file.read_text() for file in tmp_path.iterdir()}
         assert files == {"first": "True\n", "second": "", "third": ""}
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"), [("utf-8", b"gr\xc3\xb6\xc3\x9fe, \xff"), ("ascii", b"gr??e, \xff")]
+)
+def test_letters_that_an_encoding_lacks_stop_no_command(monkeypatch, names: str, expected: bytes):
+    """They are printed as in names of files, and where those lack them, too, as ?."""
+    stream = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(stream, "ascii"))
+    monkeypatch.setattr(os, "fsencode", lambda text: text.encode(names, "surrogateescape"))
+    open_streams()
+    print("größe, \udcff", end="", flush=True)
+    assert stream.getvalue() == expected
 
 
 def options_of(command: Any, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
