@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -53,6 +54,7 @@ class ErrorGroup(WideHelp, TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         print_messages()
         try:
+            _require_working_folder()
             return super().invoke(ctx)
         except KeyboardInterrupt:
             _say_last(f"interrupted: {GOES_ON}")
@@ -69,6 +71,14 @@ class ErrorGroup(WideHelp, TyperGroup):
             else:
                 print(f"error: {_sentence(error)}", file=sys.stderr)
             raise typer.Exit(code) from error
+
+
+def _require_working_folder() -> None:
+    """Raise `UserError` where the working folder was removed: libraries then end the process."""
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:
+        raise UserError("the working folder is no longer there: cd to another one") from error
 
 
 def _say_last(sentence: str) -> None:

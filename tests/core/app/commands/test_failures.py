@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -44,6 +45,16 @@ def test_a_library_does_not_remark_on_its_own_folders(monkeypatch: pytest.Monkey
     monkeypatch.setattr(logging.getLogger("matplotlib"), "level", logging.NOTSET)
     failing(UserError("no such song"))
     assert logging.getLogger("matplotlib").getEffectiveLevel() == logging.ERROR
+
+
+def test_a_working_folder_that_was_removed_is_said(tmp_path: Path, monkeypatch):
+    """Torch's libraries would end the process with a word of their own."""
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+    said = failing(KeyboardInterrupt())
+    cure = "error: the working folder is no longer there: cd to another one\n"
+    assert (said.exit_code, said.stderr) == (1, cure)
+    tmp_path.mkdir()
 
 
 OUT_OF_MEMORY = (
