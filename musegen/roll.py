@@ -374,9 +374,10 @@ def separated(notes: Notes, grid: Grid) -> tuple[Notes, Column]:
     notes, line = notes[stays], line[stays]
     by_line = np.argsort(line.astype(np.uint16), kind="stable")  # and by start
     line, start = line[by_line], notes.start[by_line]
-    gap = np.full(len(notes), longest)
-    gap[by_line[:-1]] = np.where(line[1:] == line[:-1], start[1:] - start[:-1], longest)
-    return replace(notes, length=np.minimum(notes.length, gap)), stays
+    length, gap = notes.length.copy(), start[1:] - start[:-1]
+    cut = ((line[1:] == line[:-1]) & (gap < length[by_line[:-1]])).nonzero()[0]
+    length[by_line[cut]] = gap[cut]
+    return replace(notes, length=length), stays
 
 
 def fill(notes: Notes, tracks: int, bars: int, grid: Grid) -> Cells:

@@ -29,12 +29,12 @@ def keys_of(events: Events) -> tuple[Numbers, Numbers]:
     next end of its key, when its track silences the channel, or where its track ends. In the order
     of the events that start them.
     """
-    numbers = np.flatnonzero(is_key(events))
+    numbers = is_key(events).nonzero()[0]
     status, pitch = events.status[numbers], np.minimum(events.byte(0, numbers), 0x7F)
-    key = (events.track[numbers].astype(np.int64) << 4 | status & 0xF) << 7 | pitch
+    key = (status & 0xF).astype(np.uint16) << 7 | pitch
     is_down = (status >= NOTE_ON) & (events.byte(1, numbers) > 0)
-    sorted_by = key << NUMBER_BITS | numbers
-    down, up = (np.sort(sorted_by[np.flatnonzero(kind)]) for kind in (is_down, ~is_down))
+    sorted_by = (events.track[numbers].astype(np.int64) << 11 | key) << NUMBER_BITS | numbers
+    down, up = (np.sort(sorted_by[kind.nonzero()[0]]) for kind in (is_down, ~is_down))
     ends, hanging = up, down[:0]
     if len(down) != len(up) or _keys(down ^ up).any() or (down > up).any():
         down, ends, hanging = _paired(down, up)
@@ -52,7 +52,10 @@ def keys_of(events: Events) -> tuple[Numbers, Numbers]:
 
 def _sooner(events: Events, ends: Numbers, others: Numbers) -> Numbers:
     """Return those of other events, where there are, that come before the ends, else the ends."""
-    return np.where((others >= 0) & (events.tick[others] < events.tick[ends]), others, ends)
+    is_other = others >= 0
+    if not is_other.any():
+        return ends
+    return np.where(is_other & (events.tick[others] < events.tick[ends]), others, ends)
 
 
 def _released(
@@ -70,8 +73,10 @@ def silenced(events: Events, notes: Numbers, kinds: tuple[int, ...]) -> Numbers:
     """Return the number of the event that first silences the channel of each note after its start,
     else -1: a control change of these kinds, or a reset of its port."""
     found = np.full(len(notes), -1)
-    first = events.tick[notes].min(initial=np.iinfo(np.int64).max)  # most set up what follows
-    off, back = (of[events.tick[of] > first] for of in (events.controls(*kinds), events.resets))
+    off, back = events.controls(*kinds), events.resets
+    if len(off) or len(back):  # most set up what follows
+        first = events.tick[notes].min(initial=np.iinfo(np.int64).max)
+        off, back = (of[events.tick[of] > first] for of in (off, back))
     if not (len(off) or len(back)):
         return found
     channel = channels(events, notes)

@@ -514,9 +514,9 @@ class _Walk:
     def _move(self, begin: int) -> None:
         """Find the bytes at which runs break, for each phase, in a window that begins here.
 
-        Bytes of `high` are from 0x80 on, and the last of the window, at which all runs break; those
-        of `low` are below it, or count as such. `below`: how many of these are before each of
-        `high`.
+        Bytes of `high` are from 0x80 on, and the last of the window, at which all runs break;
+        those of `low` are below it, or count as such. `below`: how many of these are before each
+        of `high`.
         """
         self._leave()
         self.begin, self.end = begin, min(begin + WINDOW, len(self.midi)) - 1
@@ -596,7 +596,7 @@ def check_events(events: Events) -> None:
     """Reject a file with a track that breaks off within an event, or an event without status."""
     if not events.is_whole:
         raise RejectedFile("unreadable", f"a track breaks off in the middle of an event: {COPY}")
-    if 0 in events.status:
+    if not events.status.all():
         raise RejectedFile("unreadable", f"an event has no status, and none is before it: {COPY}")
 
 

@@ -50,7 +50,7 @@ class Score:
 
         `pedal`, `names`: see `read_midi`.
         """
-        _check_count((1 + int(is_key(events).sum())) // 2, limits)  # before memory is spent
+        _check_count((1 + int(np.count_nonzero(is_key(events)))) // 2, limits)  # before memory is spent
         down, up = keys_of(events)
         _check_count(len(down), limits)
         part, parts = parts_of(events, down)
@@ -91,6 +91,7 @@ class Score:
                 "no-notes", "no note is in a kept bar, in the pitch range and in a track's part"
             )
         notes, stays = separated(quantised, grid)
+        numbers = numbers[stays]
         self._check_cells(notes)
         last = int((notes.start + notes.length - 1).max()) // grid.steps_per_bar
         kept = bars.until(max(1 + last, int(np.searchsorted(bars.starts, self.declared))))
@@ -106,10 +107,10 @@ class Score:
                 parts=self.parts,
                 owners=owners,
                 notes=tuple(counts),
-                part=self.notes.part[numbers[stays]],
+                part=self.notes.part[numbers],
             ),
             name=name,
-            held=int(self.held[numbers[stays]].sum()),
+            held=int(np.count_nonzero(self.held[numbers])),
             origin=first_text(self.events),
             left_out=LeftOut(
                 notes=len(self.notes) - len(quantised),
