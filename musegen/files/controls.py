@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from math import ceil
 from typing import Any
 
@@ -18,10 +18,32 @@ DATA, VOLUME, PAN, EXPRESSION = 6, 7, 10, 11
 OTHER_PARAMETERS, PARAMETER_LOW, PARAMETER_HIGH, RESET = (98, 99), 100, 101, 121
 """Control changes."""
 
+PARAMETERS = (DATA, *OTHER_PARAMETERS, PARAMETER_LOW, PARAMETER_HIGH, RESET)
+"""Those that choose and set parameters."""
+
+NO_PARAMETER = (127, 127)
+
 BEND_RANGE = (0, 0)
 """The registered parameter (high, low) whose value is the range of bends, in semitones."""
 
 BEND_MIDDLE, USUAL_RANGE = 8192, 2
+
+
+@dataclass
+class Parameter:
+    """The registered parameter (high, low) of a channel that data sets; none at first."""
+
+    number: tuple[int, int] = NO_PARAMETER
+
+    def receive(self, kind: int, value: int) -> None:
+        """Follow a control change: it may choose another one."""
+        high, low = self.number
+        if kind == PARAMETER_HIGH:
+            self.number = value, low
+        elif kind == PARAMETER_LOW:
+            self.number = high, value
+        elif kind in OTHER_PARAMETERS or kind == RESET:
+            self.number = NO_PARAMETER
 
 
 @dataclass
@@ -33,7 +55,7 @@ class _Channel:
     pan: int = MIDDLE
     bend: int = BEND_MIDDLE
     bend_range: int = USUAL_RANGE
-    parameter: tuple[int, int] = (LOUDEST, LOUDEST)
+    parameter: Parameter = field(default_factory=Parameter)
 
     @property
     def values(self) -> tuple[float, ...]:
@@ -43,24 +65,17 @@ class _Channel:
 
     def receive(self, kind: int, value: int) -> None:
         """Follow a control change."""
-        high, low = self.parameter
+        self.parameter.receive(kind, value)
         if kind == VOLUME:
             self.volume = value
         elif kind == EXPRESSION:
             self.expression = value
         elif kind == PAN:
             self.pan = value
-        elif kind == PARAMETER_HIGH:
-            self.parameter = value, low
-        elif kind == PARAMETER_LOW:
-            self.parameter = high, value
-        elif kind in OTHER_PARAMETERS:
-            self.parameter = LOUDEST, LOUDEST
-        elif kind == DATA and self.parameter == BEND_RANGE:
+        elif kind == DATA and self.parameter.number == BEND_RANGE:
             self.bend_range = value
         elif kind == RESET:
             self.expression, self.bend = LOUDEST, BEND_MIDDLE
-            self.parameter = LOUDEST, LOUDEST
 
 
 @dataclass(frozen=True)
@@ -80,11 +95,9 @@ class Messages:
     @classmethod
     def of(cls, events: Events) -> "Messages":
         """Find the messages of a file."""
-        kinds = (DATA, VOLUME, PAN, EXPRESSION, *OTHER_PARAMETERS, PARAMETER_LOW, PARAMETER_HIGH)
+        turned = events.controls(VOLUME, PAN, EXPRESSION, *PARAMETERS)
         bends = np.flatnonzero(events.kind == PITCH_BEND)
-        numbers = events.by_time(
-            np.concatenate([events.controls(*kinds, RESET), bends, events.resets])
-        )
+        numbers = events.by_time(np.concatenate([turned, bends, events.resets]))
         data = events.value(0, numbers), events.value(1, numbers)
         return cls(events.tick[numbers], channels(events, numbers), events.kind[numbers], *data)
 

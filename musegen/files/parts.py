@@ -7,7 +7,7 @@ first. A standard that is switched on, as GM is, sets all channels of its port b
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -139,10 +139,8 @@ class _Channels:
                 self._reset(number, track, tick, port)
         for pattern, channels in ((GS_PART, GS_CHANNELS), (XG_PART, range(CHANNELS))):
             if found := pattern.match(message):
-                block, part, use = found.groups()
-                further = 0 if block else part[0] // CHANNELS
-                on_port = port ^ 1 if block == OTHER_PORT else min(port + further, LAST_PORT)
-                channel = channels[part[0] % CHANNELS] + CHANNELS * on_port
+                *_, use = found.groups()
+                channel = channel_of_part(found, channels, port)
                 self.rhythm.add(channel, tick, MELODIC if use == b"\0" else DRUMS)
                 self.rhythms_set[track << LINE_BITS | channel] = tick
 
@@ -158,6 +156,18 @@ class _Channels:
             self.own.add(line, place, NONE)
         for channel in set(lines.values()) - {line & LAST_CHANNEL for line in self.programs_set}:
             self.programs.add(channel, tick, self._row(0, UNKNOWN))
+
+
+def channel_of_part(found: re.Match[bytes], channels: Sequence[int], port: int) -> int:
+    """Return the channel, 16 * port + channel, of the part that a message on a port is for.
+
+    `found`: its first groups are the block of GS, empty in XG, and the part. `channels`: that of
+    each of 16 parts.
+    """
+    block, part = found[1], found[2][0]
+    further = 0 if block else part // CHANNELS
+    on_port = port ^ 1 if block == OTHER_PORT else min(port + further, LAST_PORT)
+    return channels[part % CHANNELS] + CHANNELS * on_port
 
 
 def _taken(since: dict[int, int], track: int, tick: int, port: int) -> dict[int, int]:

@@ -80,7 +80,16 @@ XG_PART = re.compile(rb"\x43[\x10-\x1f]\x4c\x08()([\x00-\x3f])\x07(.)", re.DOTAL
 """Use part N for rhythm: 0 is melodic, other numbers are drum sets. Each 16 parts of XG are of a
 port."""
 
-FOLLOWED = (RESETS, GS_PART, XG_PART)
+GS_SHIFT = re.compile(rb"\x41.\x42\x12([\x40\x50])([\x10-\x1f])\x16(.)", re.DOTALL)
+XG_SHIFT = re.compile(rb"\x43[\x10-\x1f]\x4c\x08()([\x00-\x3f])\x08(.)", re.DOTALL)
+MASTER_SHIFT = re.compile(
+    rb"(?:\x41.\x42\x12\x40\x00\x05|\x43[\x10-\x1f]\x4c\x00\x00\x06|\x7f.\x04\x04.)(.)",
+    re.DOTALL,
+)
+"""Shift the keys of part N, or of all parts of a port, by semitones above 64; the last one of any
+standard."""
+
+FOLLOWED = (RESETS, GS_PART, XG_PART, GS_SHIFT, XG_SHIFT, MASTER_SHIFT)
 """The sysex messages that are followed: others pass."""
 
 LONGEST = 16
