@@ -26,6 +26,7 @@ from musegen.files.midi import require_tempo
 from musegen.roll import Notes, Roll
 from musegen.steering import LEAST_DENSITY, UNSTEERED, Steering
 from musegen.tonality import key_of
+from musegen.tracks import numbers_of
 
 if TYPE_CHECKING:
     from musegen.model import Model
@@ -112,9 +113,10 @@ class Composition:
         labels, songs = self.labels(count, seed), self._best(count, seed, tick)
         for number, (label, song) in enumerate(zip(labels, songs, strict=True)):
             ended = self._ended(song, (seed, number)) if self.ending else song
-            if not self._adds(ended):
+            if (silent := self._silent(ended)) is not None:
                 LOG.warning(
-                    "%s: no note was composed: take another seed or a higher density", label.name
+                    "%s: no note was composed%s: take another seed or a higher density",
+                    *(label.name, silent),
                 )
             yield label.on(self._roll(ended, (seed, number)))
 
@@ -132,10 +134,18 @@ class Composition:
         tries = None if self.best_of is None else 1
         return self.model.pieces(count, seed, self.draft.bars, self.steering, tick, tries)
 
-    def _adds(self, song: Notes) -> bool:
-        """Return whether a note of the song starts in a bar that was to be composed."""
+    def _silent(self, song: Notes) -> str | None:
+        """Return for which of the tracks that are asked for no note starts in a bar to compose.
+
+        Empty where none does at all, None where all that are named do.
+        """
         bar = song.start // self.draft.grid.steps_per_bar
-        return not self.draft.kept[song.track, bar].all()
+        composed = set(song.track[~self.draft.kept[song.track, bar]].tolist())
+        asked = numbers_of(self.request.tracks, self.draft.tracks, "--tracks")
+        silent = [self.draft.tracks[n].name.lower() for n in asked if n not in composed]
+        if not composed:
+            return ""
+        return f" for {', '.join(silent)}" if silent else None
 
     def _ended(self, song: Notes, part: Sequence[int]) -> Notes:
         """Compose the ending of a song, with random numbers of its own."""

@@ -72,8 +72,31 @@ class Request(Strict):
         return {name: value for name, value in values.items() if value}
 
     def draft(self, tracks: tuple[Track, ...], grid: Grid) -> Draft:
-        """Read the songs and return the draft; `ConfigError` for wishes that exclude others."""
+        """Read the songs and return the draft; `ConfigError` for wishes that exclude others.
+
+        Tracks that are silent in the songs, and composed though nobody names them, are logged.
+        """
         self._check()
+        draft = self._drafted(tracks, grid)
+        if draft.placed and not self.keep and not self.tracks:
+            found = set(draft.notes.track.tolist())
+            is_new = [n not in found and not bars.all() for n, bars in enumerate(draft.kept)]
+            names = [track.name.lower() for track in draft.tracks]
+            new = ", ".join(name for name, one in zip(names, is_new, strict=True) if one)
+            known = [name for n, name in enumerate(names) if n in found]
+            if new and known:
+                said = f"{new} will be composed too, beside {', '.join(known)}"
+                cure = f"--tracks {','.join(known)} composes no others"
+                log_remarks(self._songs, [f"{said}: {cure}"])
+        return draft
+
+    @property
+    def _songs(self) -> str:
+        """Return the paths of the songs."""
+        paths = [path for path in (self.given, self.continued, self.remixed) if path]
+        return " and ".join(map(str, paths or self.between or ()))
+
+    def _drafted(self, tracks: tuple[Track, ...], grid: Grid) -> Draft:
         read = partial(Source.read, tracks=tracks, grid=grid, pickup_beats=self.pickup_beats)
         if self.given:
             return self._of_given(self.given, read(self.given))

@@ -122,6 +122,21 @@ def test_a_song_without_a_composed_note_is_remarked(
     assert remark in caplog.text
 
 
+def test_a_track_that_was_asked_for_and_is_silent_is_named(
+    model: Model, song: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Bar 1 has a bass note and no piano: guitar, which nobody named, is not missed."""
+    request = Request(bars=2, tracks=("piano", "bass"))
+    bass = Notes(*(np.array([value]) for value in (BASS, 0, 12, 4, 100)))
+    monkeypatch.setattr(Composition, "_composed", lambda *_: iter([bass]))
+    Composition(model, request).songs(seed=1)
+    assert "latent_musegan-seed1-1: no note was composed for piano: take" in caplog.text
+    caplog.clear()
+    monkeypatch.setattr(Composition, "_composed", lambda *_: iter([bass]))
+    Composition(model, Request(bars=2)).songs(seed=1)
+    assert "no note was composed" not in caplog.text
+
+
 def test_another_song_has_another_accompaniment(model: Model, song: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.mid"
     other.write_bytes(tune(seed=4, bars=BARS, up=3))

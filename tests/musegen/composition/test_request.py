@@ -87,6 +87,24 @@ def test_a_track_that_stays_but_is_silent_is_named(
     assert not caplog.records
 
 
+def test_tracks_that_nobody_asked_for_are_named(
+    song: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A song for piano, guitar and bass gets drums and strings in its bars 2 and 3."""
+    said = "drums, strings will be composed too, beside piano, guitar, bass"
+    option = "--tracks piano,guitar,bass"
+    for wishes in ({"given": song, "fill": "2-3"}, {"continued": song, "bars": 1}):
+        caplog.clear()
+        drafted(Request.model_validate(wishes))
+        messages = [record.getMessage() for record in caplog.records]
+        assert messages == [f"{song}: {said}: {option} composes no others"]
+    caplog.clear()
+    drafted(Request(given=song, fill="2-3", tracks=("piano", "drums")))
+    drafted(Request(given=song, keep=("piano",)))
+    drafted(Request(remixed=song, form="BAB", section_bars=2))
+    assert not caplog.records
+
+
 @pytest.mark.parametrize(
     ("wishes", "message"),
     [
