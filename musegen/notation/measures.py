@@ -93,8 +93,10 @@ class _Span:
     last: Element | None = None
 
     def follow(self, one: Element) -> None:
-        """Move on by an element that is timed."""
-        if one.find("chord") is not None or one.find("grace") is not None:
+        """Move on by an element that is timed; others may divide quarter notes anew."""
+        if one.tag == "attributes" and (text := one.findtext("divisions")):
+            self.divisions = Fraction(text.strip())
+        if one.tag not in TIMED or one.find("chord") is not None or one.find("grace") is not None:
             return
         length = Fraction(one.findtext("duration", "0").strip()) / self.divisions
         self.at += -length if one.tag == "backup" else length
@@ -128,8 +130,21 @@ def _spans(part: Element) -> Iterator[_Span]:
                     measure.remove(note)
         span = _Span(measure, divisions)
         for one in measure:
-            if one.tag == "attributes" and (text := one.findtext("divisions")):
-                span.divisions = divisions = Fraction(text.strip())
-            elif one.tag in TIMED:
-                span.follow(one)
+            span.follow(one)
+        divisions = span.divisions
         yield span
+
+
+def timed(part: Element) -> Iterator[tuple[int, Fraction, Fraction, Element]]:
+    """Yield the elements of a part's measures.
+
+    With each come the number of its measure, from 0, the quarter notes from the beginning of that,
+    and the divisions of a quarter note.
+    """
+    divisions = Fraction(1)
+    for number, measure in enumerate(part.findall("measure")):
+        span = _Span(measure, divisions)
+        for one in measure:
+            yield number, span.at, span.divisions, one
+            span.follow(one)
+        divisions = span.divisions

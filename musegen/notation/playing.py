@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from musegen.files.parts import CHANNELS
 from musegen.files.smf import with_ports
+from musegen.notation.pedals import Presses
 from musegen.roll import KEY_SIGNATURE
 
 TICKS_PER_BEAT = 480
@@ -26,6 +27,9 @@ SINGERS = re.compile(r"soprano|\b(alto|tenor)\b(?! sax)", re.IGNORECASE)
 POWERS = tuple(2**power for power in range(8))
 MOST_BEATS = 255
 """The denominators that metres have in MIDI, and the largest numerator."""
+
+LATER = {"control_change": 1, "note_on": 2}
+"""The order of messages at one time; others come before."""
 
 Event = tuple[Any, Any]
 """A time in quarter notes, and a message of mido, or what becomes one."""
@@ -93,16 +97,34 @@ class Order:
         return found
 
 
-def play(
-    score: Any, kits: Container[str], sounds: Mapping[str, str], numbers: Sequence[int]
-) -> bytes:
+@dataclass(frozen=True)
+class Players:
+    """Who plays the parts of a score, by the ids of these.
+
+    kits: those of drums. sounds: what plays others where the score has no number, see
+    `named_sounds`. pedals: what the pedals of each part do.
+    """
+
+    kits: Container[str]
+    sounds: Mapping[str, str]
+    pedals: Mapping[str, Presses]
+
+    def of(self, part: Any) -> str:
+        """Return the id of a part of music21, which is in a group named by it.
+
+        A part on several staves, as a piano's, is one for each, in groups that end in -Staff1 and
+        so on.
+        """
+        named = (name for of in part.groups for name in (of, of.rpartition("-Staff")[0]))
+        return next((name for name in named if name in self.pedals), "")
+
+
+def play(score: Any, players: Players, numbers: Sequence[int]) -> bytes:
     """Return a score of music21 as MIDI.
 
-    `kits`: the ids of the parts that are drums. `sounds`: what plays others, by their ids, where
-    the score has no number, see `named_sounds`. `numbers`: those of the measures, from 0, in the
-    order in which they are played. music21's own has at most 15 parts, loses ties from one voice
-    to another, and follows repeats in each part alone. A part is in a group named by its id; on
-    several staves, as a piano's, it is one for each, in groups that end in -Staff1 and so on.
+    `numbers`: those of the measures, from 0, in the order in which they are played. music21's own
+    has at most 15 parts, loses pedals and ties from one voice or staff to another, and follows
+    repeats in each part alone.
     """
     import mido
 
@@ -114,17 +136,18 @@ def play(
     file.tracks.append(_track(itertools.chain(*about)))
     free = itertools.cycle(number for number in range(CHANNELS) if number != DRUMS)
     is_sung = any(SINGERS.search(part.partName or "") for part in score.parts)
-    for part in score.parts:
-        ids = [name for of in part.groups for name in (of, of.rpartition("-Staff")[0])]
-        drums = any(name in kits for name in ids)
-        channel = DRUMS if drums else next(free)
-        sound = next((sounds[name] for name in ids if name in sounds), "")
-        program = 0 if drums else _program(part, sound, is_sung)
-        begin = [
-            (0, mido.MetaMessage("track_name", name=part.partName or "")),
-            (0, mido.Message("program_change", channel=channel, program=program)),
-        ]
-        file.tracks.append(_track([*begin, *_strokes(part, channel, order)]))
+    for name, group in itertools.groupby(score.parts, players.of):
+        staves, drums = list(group), name in players.kits
+        for part, strokes in zip(staves, _strokes(staves, order), strict=True):
+            channel = DRUMS if drums else next(free)
+            program = 0 if drums else _program(part, players.sounds.get(name, ""), is_sung)
+            begin = [
+                (0, mido.MetaMessage("track_name", name=part.partName or "")),
+                (0, mido.Message("program_change", channel=channel, program=program)),
+            ]
+            pressed = _presses(players.pedals.get(name, {}), channel, order)
+            played = _messages(strokes, channel)
+            file.tracks.append(_track([*begin, *pressed, *played]))
     stream = io.BytesIO()
     file.save(file=stream)
     ports = [number // (CHANNELS - 1) for number in range(len(score.parts))]
@@ -159,11 +182,14 @@ def _program(part: Any, sound: str, is_sung: bool) -> int:
 
 
 def _track(events: Iterable[Event]) -> Any:
-    """Return messages with the ticks between them; of those at one time, ends come first."""
+    """Return messages with the ticks between them.
+
+    Of those at one time notes end first, before a pedal goes down, and new ones begin last.
+    """
     import mido
 
     timed = [(round(at * TICKS_PER_BEAT), one) for at, one in events]
-    timed.sort(key=lambda pair: (pair[0], pair[1].type == "note_on"))
+    timed.sort(key=lambda pair: (pair[0], LATER.get(pair[1].type, 0)))
     before = [0, *(at for at, _ in timed)]
     return mido.MidiTrack(
         message.copy(time=at - last) for last, (at, message) in zip(before, timed, strict=False)
@@ -241,33 +267,79 @@ def _texts(score: Any, order: Order) -> Iterator[Event]:
         yield at, mido.MetaMessage("lyrics", text=f"{lyric.text}{'' if goes_on else ' '}")
 
 
-def _strokes(part: Any, channel: int, order: Order) -> Iterator[Event]:
+def _presses(pedals: Presses, channel: int, order: Order) -> Iterator[Event]:
+    """Yield what pedals do where their measures are played."""
+    import mido
+
+    for measure in order.played:
+        for at, control, value in pedals.get(measure.number, ()):
+            sent = mido.Message("control_change", channel=channel, control=control, value=value)
+            yield measure.begin + at, sent
+
+
+@dataclass
+class _Stroke:
+    """A note as it sounds, with those that are tied to it; `last`: the last of them."""
+
+    staff: int
+    begin: Any
+    end: Any
+    note: Any
+    last: Any
+
+    @property
+    def goes_on(self) -> bool:
+        return self.last.tie is not None and self.last.tie.type != "stop"
+
+
+def _strokes(staves: Sequence[Any], order: Order) -> list[list[_Stroke]]:
+    """Return what is struck on each staff of a part.
+
+    A note that is tied to one before sounds on with it, in whichever voice and staff that is.
+    """
+    played = list[_Stroke]()
+    for staff, part in enumerate(staves):
+        lasting = ((begin, (end - begin, note)) for begin, end, note in _sounding(part))
+        for begin, (length, note) in order.events(lasting):
+            played.append(_Stroke(staff, begin, begin + length, note, note))
+    found: list[list[_Stroke]] = [[] for _ in staves]
+    ending = defaultdict[Any, list[_Stroke]](list)  # by pitch and end
+    for one in sorted(played, key=lambda one: (one.begin, one.end)):
+        pitch, staff, is_tied = one.note.pitch.midi, one.staff, _is_tied(one.note)
+        before = ending[pitch, one.begin] if is_tied else []
+        if before:
+            tied = min(before, key=lambda old: (not old.goes_on, old.staff != staff))
+            before.remove(tied)
+            tied.end, tied.last = one.end, one.last
+            one = tied
+        else:
+            found[staff].append(one)
+        ending[pitch, one.end].append(one)
+    return found
+
+
+def _is_tied(note: Any) -> bool:
+    """Return whether a note is tied to one before it."""
+    return note.tie is not None and note.tie.type != "start"
+
+
+def _messages(strokes: Iterable[_Stroke], channel: int) -> Iterator[Event]:
     """Yield where notes begin and end, as loud as the dynamics of the score say."""
     import mido
-    from music21.volume import realizeVolume
 
-    realizeVolume(part)
-    joined: dict[int, list[tuple[Any, Any, Any]]] = {}
-    lasting = order.events((begin, (end - begin, note)) for begin, end, note in _sounding(part))
-    played = ((begin, begin + length, note) for begin, (length, note) in lasting)
-    for begin, end, note in sorted(played, key=lambda one: one[:2]):
-        line = joined.setdefault(note.pitch.midi, [])
-        is_tied = note.tie is not None and note.tie.type != "start"
-        if is_tied and line and line[-1][1] == begin:
-            line[-1] = (line[-1][0], end, line[-1][2])
-        else:
-            line.append((begin, end, note))
-    for pitch, line in joined.items():
-        for begin, end, note in line:
-            loud = min(max(round(127 * (note.volume.cachedRealized or 0.5)), 1), 127)
-            yield begin, mido.Message("note_on", channel=channel, note=pitch, velocity=loud)
-            yield end, mido.Message("note_off", channel=channel, note=pitch)
+    for one in strokes:
+        pitch = one.note.pitch.midi
+        loud = min(max(round(127 * (one.note.volume.cachedRealized or 0.5)), 1), 127)
+        yield one.begin, mido.Message("note_on", channel=channel, note=pitch, velocity=loud)
+        yield one.end, mido.Message("note_off", channel=channel, note=pitch)
 
 
 def _sounding(part: Any) -> Iterator[tuple[Any, Any, Any]]:
-    """Yield begin, end and note of all that has a pitch and lasts."""
+    """Yield begin, end and note of all that has a pitch and lasts, its loudness realised."""
     from music21.harmony import ChordSymbol
+    from music21.volume import realizeVolume
 
+    realizeVolume(part)
     for one in part.flatten().notes:
         end = one.offset + one.quarterLength
         if end > one.offset and not isinstance(one, ChordSymbol):

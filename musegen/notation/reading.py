@@ -16,7 +16,8 @@ from musegen.notation.drums import is_kit, with_pitches
 from musegen.notation.instruments import by_programs, named_sounds
 from musegen.notation.measures import by_parts, of_equal_lengths, with_steps, without_cues
 from musegen.notation.order import played_order, without_repeats
-from musegen.notation.playing import play
+from musegen.notation.pedals import pedals_of
+from musegen.notation.playing import Players, play
 from musegen.notation.tempi import with_numbers
 
 PACKED = b"PK"
@@ -53,7 +54,8 @@ def to_midi(data: bytes, limits: Limits) -> bytes:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of instruments that music21 does not know
             score = music21.converter.parseData(whole, format="musicxml")
-            return play(score, kits, named_sounds(root), order)
+            players = Players(kits, named_sounds(root), pedals_of(sounding))
+            return play(score, players, order)
     except Exception as error:  # music21 raises whatever its readers raise
         detail = f"music21 fails: {error or type(error).__name__}"
         raise RejectedFile("unreadable", detail) from error
