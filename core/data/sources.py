@@ -49,6 +49,8 @@ NO_FILE = ("unreadable", "neither a file nor a folder")
 """The fault of pipes and devices: nobody waits for what they may bring, or never end."""
 ENCRYPTED = ("archive", "it is encrypted: unpack it, and give the folder")
 """The fault of members that need a password."""
+WITHIN = ("archive", "it is in another archive: unpack that one, and give the folder")
+"""The fault of archives in archives, which would have to be held in memory as a whole."""
 LONG_NAMES = (
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
@@ -291,6 +293,8 @@ def _members(
                 pass
             elif is_source(member.name, suffixes):
                 yield Source(f"{path}!{member.name}", member.state, member.data, member.fault)
+            elif place.name.lower().endswith(ARCHIVES):
+                yield Source(f"{path}!{member.name}", member.state, fault=WITHIN)
             elif skipped is not None:
                 skipped[place.suffix.lower() or "no suffix"] += 1
             count += 1

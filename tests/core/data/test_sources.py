@@ -298,6 +298,19 @@ def test_an_encrypted_member_is_rejected(tmp_path: Path):
     assert [reason(source) for source in found(path)] == ["archive"]
 
 
+def test_an_archive_within_another_is_rejected(tmp_path: Path):
+    """Before, it was passed over as a file of another kind, and its songs were missed."""
+    inner = zipped(tmp_path / "inner.zip", {"b.mid": b"b"}).read_bytes()
+    path = zipped(tmp_path / "a.zip", {"old/Inner.ZIP": inner, "c.mid": b"c", "d.txt": b"d"})
+    first, other = found(path)
+    assert (first.name, reason(first)) == (f"{path}!old/Inner.ZIP", "archive")
+    with pytest.raises(RejectedFile, match="unpack that one, and give the folder"):
+        first.read(LIMITS)
+    assert other.read(LIMITS) == b"c"
+    counted = scan([path], MIDI, LIMITS)
+    assert (counted.count, counted.skipped) == (2, Counter({".txt": 1}))
+
+
 def test_an_archive_of_too_many_members_is_left_at_the_limit(tmp_path: Path):
     path = zipped(tmp_path / "a.zip", {f"{n}.mid": b"x" for n in range(9)})
     sources = found(path, limits=Limits(archive_members=5))
