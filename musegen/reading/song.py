@@ -106,14 +106,15 @@ class Song:
         """Return the notes of further parts of a track that have another program than its first,
         or are turned otherwise.
 
-        Drums have none.
+        Those of drums are other kits, under the controls of all drums.
         """
         found = list[Layer]()
         for number, parts in enumerate(self._controls_of_parts):
-            if self.tracks[number].is_drum or not parts:
+            if not parts:
                 continue
-            usual = self.claims.programs[number][0]
-            for part, controls in parts.items():
+            usual, is_drum = self.claims.programs[number][0], self.tracks[number].is_drum
+            for part, own_controls in parts.items():
+                controls = self.controls[number] if is_drum else own_controls
                 one = self.claims.parts[part]
                 mine = self.claims.part == part
                 is_own = one.program != usual or differing([self.controls[number], controls])

@@ -26,6 +26,7 @@ from musegen.files.midi import read_performance, write_midi
 from musegen.files.smf import scan
 from musegen.files.song import SongOutput, write_song
 from musegen.files.sound import Session, sound
+from musegen.performance import Performance
 from musegen.roll import Grid, Notes, Roll
 from musegen.tonality import Key, signature_of
 from musegen.tracks import LAKH, Track
@@ -442,6 +443,23 @@ def test_a_track_of_a_bridge_sounds_as_in_the_first_song_that_has_it(
         "Piano has the program 0 in a and 4 in b, and sounds with 0 throughout: "
         "--programs piano=4 for the other"
     ]
+
+
+def test_each_part_of_the_drums_keeps_its_kit(tmp_path: Path) -> None:
+    """A bass drum of the standard kit, and a snare of the TR-808 (program 25) in another part."""
+    kit = program(0, 10) + note(36, BAR, channel=10)
+    other = name("808") + program(25, 10) + note(38, BAR, channel=10)
+    path = tmp_path / "a.mid"
+    path.write_bytes(midi(kit, other, program(0, 1) + note(60, BAR)))
+    roll = accompaniment(Source.read(path, LAKH, GRID), ["drums"]).finished(notes())
+    write_midi(roll, written := BytesIO())
+    played = read_performance(written.getvalue())
+    kits = {pitch: played.tracks[n] for n, pitch in zip(played.track, played.pitch, strict=True)}
+    assert {pitch: (kit.program, kit.is_drum) for pitch, kit in kits.items()} == {
+        36: (0, True),
+        38: (25, True),
+    }
+    assert [track.program for track in Performance.of(roll).tracks[-1:]] == [25]
 
 
 def test_a_remix_places_sections_by_their_letters(tmp_path: Path) -> None:
