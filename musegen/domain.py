@@ -67,6 +67,7 @@ class Music(Domain[Collection, MusicRun, Items, "Model"]):
     recipes = RECIPES
     aliases = {"note_transformer": "autoregressive", "notes": "autoregressive"}
     suffixes = SONG_FILES
+    measures_folders = True
     config = MusicRun
     axes = {"condition": X_AXES, "x": X_AXES}
     tags = ("music-generation", "symbolic-music", "midi")
@@ -229,13 +230,6 @@ class Music(Domain[Collection, MusicRun, Items, "Model"]):
             judge.write(to)
         model.judge = judge
         return model
-
-    def subject(self, name: str | None, device: str = "auto") -> "Model | Path":
-        """Open a run's model, or a folder of MIDI files."""
-        folder = Path(name or "")
-        if name and folder.is_dir() and not (folder / "config.yaml").exists():
-            return folder
-        return self.open_run(name, device)
 
     def evaluate(
         self,

@@ -1,5 +1,6 @@
 """Captioned clips, which a model is trained on and measured against: where they come from."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -28,6 +29,8 @@ class CaptionedClips(TrainingData, Protocol):
         self, number: int, size: int, seed: int, split: Split = "train"
     ) -> tuple[FrameBatch, list[str]]: ...
     def captions_in_training(self, most: int) -> list[str]: ...
+    def spelled(self, caption: str, split: Split) -> str | None: ...
+    def clips_of(self, captions: Sequence[str], split: Split) -> FrameBatch: ...
 
 
 def find_data(

@@ -58,6 +58,7 @@ class Video(Domain[CaptionedClips, VideoRun, Clips, "Model"]):
     )
     recipes = RECIPES
     suffixes = VIDEO
+    measures_folders = True
     config = VideoRun
     axes = {"condition": "batch word token", "x": "batch rgb time height width"}
     tags = ("text-to-video", "video-generation")
@@ -204,14 +205,14 @@ class Video(Domain[CaptionedClips, VideoRun, Clips, "Model"]):
             measure = reconstructions_of(require(data, Collection), seed)
         return measure
 
-    def data_of(self, subject: "Model") -> MovingShapes:
+    def data_of(self, subject: "Model | Path") -> CaptionedClips:
         from videogen.measures.evaluation import data_of
 
-        return data_of(subject.spec)
+        return super().data_of(subject) if isinstance(subject, Path) else data_of(subject.spec)
 
     def evaluate(
         self,
-        models: "Sequence[Model]",
+        models: "Sequence[Model | Path]",
         data: CaptionedClips,
         count: int,
         seed: int,
@@ -219,6 +220,8 @@ class Video(Domain[CaptionedClips, VideoRun, Clips, "Model"]):
         tick: Tick = lambda done, total: None,
     ) -> Evaluation:
         """Measure whether clips show what their captions say, beside real clips and chance.
+
+        They are those of models, and of folders of films.
 
         The first evaluation against a collection trains a classifier of it, which is kept.
         """

@@ -118,6 +118,8 @@ class Domain(ABC, Generic[Data, Config, Items, Trained]):
     config: type[Config]
     axes: ClassVar[Mapping[str, str]]
     tags: ClassVar[tuple[str, ...]]
+    measures_folders: ClassVar[bool] = False
+    """True where `evaluate` measures folders of users' files as well."""
     EXAMPLES_OF_A_MODEL: ClassVar[int] = 1
     """Items that show what a model generates, beside those of others."""
 
@@ -253,7 +255,11 @@ class Domain(ABC, Generic[Data, Config, Items, Trained]):
         """Measure models beside real items and beside chance."""
 
     def subject(self, name: str | None, device: str = "auto") -> Any:
-        """Open what `evaluate` measures: a run's model, or another source of the domain."""
+        """Open what `evaluate` measures: a run's model, or the path of a folder of files."""
+        folder = Path(name or "")
+        is_run = not name or self._shipped(name) or (folder / "config.yaml").exists()
+        if self.measures_folders and folder.is_dir() and not is_run:
+            return folder
         return self.open_run(name, device)
 
     def data_of(self, subject: Any) -> Data:

@@ -259,6 +259,11 @@ def pieces_by_split(is_test: np.ndarray) -> dict[str, int]:
     return {"train": int((~is_test).sum()), "test": int(is_test.sum())}
 
 
+def settings_of(folder: Path) -> Any:
+    """Return the configuration with which a collection was prepared, as plain values."""
+    return read_json(folder / SETTINGS_FILE)["config"]
+
+
 @contextlib.contextmanager
 def open_preparation(
     folder: Path, settings: dict[str, Any], part: Part | None = None

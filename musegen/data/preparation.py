@@ -20,7 +20,6 @@ from core.config import whole
 from core.data import preparation
 from core.data.catalogue import Catalogue, lengths_of
 from core.data.preparation import (
-    SETTINGS_FILE,
     Job,
     Part,
     PartSummary,
@@ -167,8 +166,7 @@ def prepare_band(
 
 def settings_of(data: Collection) -> PrepareConfig:
     """Return the settings with which a collection was prepared."""
-    stored = json.loads((data.store.folder / SETTINGS_FILE).read_text(encoding="utf-8"))
-    return PrepareConfig.model_validate(stored["config"])
+    return PrepareConfig.model_validate(preparation.settings_of(data.store.folder))
 
 
 def _settings(config: PrepareConfig) -> dict[str, Any]:

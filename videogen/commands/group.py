@@ -101,6 +101,7 @@ class VideoCommands(DomainCommands):
             "evaluate",
             "evaluate runs/mine --against data/mine --to report",
             "evaluate runs/gist --beside runs/paper",
+            "evaluate generated/ --against data/mine",
         ),
         "compare": (
             "compare --shapes --minutes 10 --to comparison",

@@ -3,6 +3,7 @@
 A video is stored once, as its frames and its caption; clips are windows of it and may overlap.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,6 +15,7 @@ from core.data.collection import Prepared, Split
 from core.data.store import Store
 from videogen.data.augmentation import Augmentation, changes, times
 from videogen.files.frame import FrameBatch, Frames
+from videogen.words import words_of
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,36 @@ class Collection(Prepared):
     def captions_of(self, indices: Int[np.ndarray, " clip"]) -> list[str]:
         """Return the captions of clips."""
         return [self.videos[source].caption for source in self.store.whole["source"][indices]]
+
+    @cached_property
+    def _first_of(self) -> dict[Split, dict[str, int]]:
+        """Return the first clip of each caption of a split."""
+        return {
+            split: {
+                caption: int(clip)
+                for clip, caption in zip(
+                    self.indices(split)[::-1],
+                    self.captions_of(self.indices(split)[::-1]),
+                    strict=True,
+                )
+            }
+            for split in self.splits
+        }
+
+    @cached_property
+    def _by_words(self) -> dict[Split, dict[tuple[str, ...], str]]:
+        return {
+            split: {tuple(words_of(caption)): caption for caption in first}
+            for split, first in self._first_of.items()
+        }
+
+    def spelled(self, caption: str, split: Split) -> str | None:
+        """Return the caption of a split that has the same words; None where there is none."""
+        return self._by_words[split].get(tuple(words_of(caption)))
+
+    def clips_of(self, captions: Sequence[str], split: Split) -> FrameBatch:
+        """Return for each caption of a split the frames of its first clip."""
+        return self.frames_of(np.array([self._first_of[split][one] for one in captions]))
 
     def captions_in_training(self, most: int) -> list[str]:
         """Return distinct captions of training clips, evenly chosen where there are more."""

@@ -127,6 +127,11 @@ def prepare(
         return _prepare(folder, job, config, found, to is None)
 
 
+def settings_of(data: Collection) -> PrepareConfig:
+    """Return the settings with which a collection was prepared."""
+    return PrepareConfig.model_validate(preparation.settings_of(data.store.folder))
+
+
 def prepare_part(
     sources: Sequence[str],
     to: str | Path,

@@ -2,14 +2,18 @@
 
 Training captions and held-out captions form separate groups, as do clips of one and of two moving
 shapes. In each group the real clips of the same captions give the best possible values, and the
-model's clips with exchanged captions give those of chance.
+model's clips with exchanged captions give those of chance. A folder of clips of any origin is
+measured as a model is, by the captions of its own that are those of the data.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import nan
+from pathlib import Path
 
 import numpy as np
+import torch
+from jaxtyping import Float
 
 from core.app.domain import Examples
 from core.app.report import Kind, Report
@@ -22,6 +26,7 @@ from videogen.configuration import DataSpec
 from videogen.data.collection import Collection
 from videogen.files.clip import Clips, FrameBatch, to_clips, to_frames
 from videogen.measures.classifier import Classifier, load_classifier
+from videogen.measures.folder import Generated, read_folder
 from videogen.measures.halves import JudgeOfHalves, Seen, judge_of_halves
 from videogen.measures.metrics import (
     caption_accuracy,
@@ -39,6 +44,9 @@ from videogen.shapes.steadiness import steadiness
 
 EXAMPLES = 6
 """Captions whose real and generated clip are part of the report."""
+
+OtherClips = Float[torch.Tensor, "other 3 time height width"]
+"""Clips, as many as there are."""
 
 SPLITS: dict[Split, str] = {"train": "seen", "test": "held-out"}
 NUMBERS = {1: "one shape", 2: "two shapes"}
@@ -141,54 +149,73 @@ def _real_and_reference(
 
 
 def evaluate(
-    models: Sequence[Model],
+    models: Sequence[Model | Path],
     data: CaptionedClips,
     count: int = 256,
     seed: int = 0,
     other: CaptionedClips | None = None,
     tick: Tick = lambda done, total: None,
 ) -> Evaluation:
-    """Measure models beside real clips and chance.
+    """Measure models, and folders of clips, beside real clips and chance.
 
-    `count`: clips of each group. `other`: the collection that models translate; translations are
-    judged by its captions. `tick` reports the training of the classifier, if this data has none
-    yet, then how many groups of clips the models have generated. Raises `UserError`, before any of
-    that, if a model generates clips of another size, length or rate than the data's, or translates
-    and there is no `other`.
+    `count`: clips of each group, of a folder at most. `other`: the collection that models
+    translate; translations are judged by its captions. `tick` reports the training of the
+    classifier, if this data has none yet, then how many groups of clips are measured. Raises
+    `UserError`, before any of that, if a model generates clips of another size, length or rate
+    than the data's, or translates and there is no `other`, and if a folder has no clip of a
+    caption of the data.
     """
-    model, *_ = models
     for one in models:
-        _require_same_clips(one, data)
-        one.source(data, other)
+        if isinstance(one, Model):
+            _require_same_clips(one, data)
+            one.source(data, other)
+    groups = list(_groups(data))
+    subjects = [
+        read_folder(one, data, groups, count, seed) if isinstance(one, Path) else one
+        for one in models
+    ]
+    devices = (one.device for one in models if isinstance(one, Model))
+    device = next(devices, torch.device("cpu"))
     is_shapes = isinstance(data, MovingShapes)
-    halves = judge_of_halves(data, model.device, tick) if isinstance(data, Collection) else None
-    judge = _Judge(load_classifier(data, model.device, tick), is_shapes, halves)
-    groups = [Group.sample(*one, count, seed, other) for one in _groups(data)]
+    halves = judge_of_halves(data, device, tick) if isinstance(data, Collection) else None
+    judge = _Judge(load_classifier(data, device, tick), is_shapes, halves)
+    measured = [
+        (Group.sample(*one, count, seed, other), of)
+        for one in groups
+        if (of := [subject for subject in subjects if _has_clips(subject, one[0])])
+    ]
     rows: list[Row] = []
-    for row in (row for group in groups for row in judge.rows(group, models, seed)):
+    for row in (row for one in measured for row in judge.rows(*one, seed)):
         rows.append(row)
-        tick(sum(one.kind == "generated" for one in rows), len(groups) * len(models))
-    judged, generated = generate(model, groups[0], seed)
-    real = model.source(groups[0].real, groups[0].source)
-    return Evaluation(
-        tuple(rows),
-        tuple(judged.captions[:EXAMPLES]),
-        to_frames(real[:EXAMPLES]),
-        to_frames(generated[:EXAMPLES]),
-    )
+        tick(sum(one.kind == "generated" for one in rows), sum(len(of) for _, of in measured))
+    group, (first, *_) = measured[0]
+    judged, generated = generate(first, group, seed)
+    captions = judged.captions[:EXAMPLES]
+    if isinstance(first, Generated):
+        real = data.clips_of(captions, group.split)
+    else:
+        real = to_frames(first.source(group.real, group.source)[:EXAMPLES])
+    return Evaluation(tuple(rows), tuple(captions), real, to_frames(generated[:EXAMPLES]))
 
 
-def generate(model: Model, group: Group, seed: int) -> tuple[Group, Clips]:
-    """Return clips of a model, and the group with the captions that they are judged by.
+def _has_clips(subject: Model | Generated, group: str) -> bool:
+    return not isinstance(subject, Generated) or group in subject.parts
+
+
+def generate(subject: Model | Generated, group: Group, seed: int) -> tuple[Group, Clips]:
+    """Return clips of a model or a folder, and the group with the captions they are judged by.
 
     Clips are sampled for the group's captions; a model that translates is given the source clips,
     one without a prior reconstructs the real clips.
     """
-    clips = model.source(group.real, group.source)
+    if isinstance(subject, Generated):
+        part = subject.parts[group.name]
+        return replace(group, captions=part.captions), part.clips
+    clips = subject.source(group.real, group.source)
     judged = group
-    if model.translates:
+    if subject.translates:
         judged = replace(group, captions=list(group.source_captions))
-    return judged, model.generate(Examples(clips, judged.captions), seed)
+    return judged, subject.generate(Examples(clips, judged.captions), seed)
 
 
 def _require_same_clips(model: Model, data: CaptionedClips) -> None:
@@ -225,25 +252,32 @@ class _Judge:
     is_shapes: bool
     halves: JudgeOfHalves | None
 
-    def rows(self, group: Group, models: Sequence[Model], seed: int) -> Iterator[Row]:
-        """Yield the rows of the first model, of real clips, of chance, and of the other models."""
-        row, clips = self._evaluate(group, models[0], seed)
+    def rows(
+        self, group: Group, subjects: Sequence[Model | Generated], seed: int
+    ) -> Iterator[Row]:
+        """Yield the rows of the first subject, of real clips, of chance, and of the others."""
+        row, judged, clips = self._evaluate(group, subjects[0], seed)
         yield row
         yield self.row(group, "real clips", "real", group.real, second=group.second)
-        exchanged = [*group.captions[1:], group.captions[0]]
+        exchanged = [*judged.captions[1:], judged.captions[0]]
         yield self.row(group, "captions exchanged", "baseline", clips, captions=exchanged)
         if group.source is not None:
             judged = replace(group, captions=list(group.source_captions))
             yield self.row(judged, "other clips", "baseline", group.source)
-        for other in models[1:]:
+        for other in subjects[1:]:
             yield self._evaluate(group, other, seed)[0]
 
-    def _evaluate(self, group: Group, model: Model, seed: int) -> tuple[Row, Clips]:
-        judged, clips = generate(model, group, seed)
-        second = generate(model, group, seed + 1)[1] if model.draws else None
-        row = self.row(judged, model.name, "generated", clips, second=second)
-        reconstruction = reconstruction_of(model, group.real, group.captions)
-        return replace(row, reconstruction=reconstruction), clips
+    def _evaluate(
+        self, group: Group, subject: Model | Generated, seed: int
+    ) -> tuple[Row, Group, Clips]:
+        judged, clips = generate(subject, group, seed)
+        if isinstance(subject, Generated):
+            row = self.row(judged, subject.name, "generated", clips)
+            return replace(row, diversity=subject.parts[group.name].diversity), judged, clips
+        second = generate(subject, group, seed + 1)[1] if subject.draws else None
+        row = self.row(judged, subject.name, "generated", clips, second=second)
+        reconstruction = reconstruction_of(subject, group.real, group.captions)
+        return replace(row, reconstruction=reconstruction), judged, clips
 
     def row(
         self,
@@ -292,12 +326,12 @@ class _Judge:
 
 
 def _distance(
-    features: Callable[[Clips], np.ndarray], clips: Clips, reference: Clips | None
+    features: Callable[[Clips], np.ndarray], clips: Clips, reference: OtherClips | None
 ) -> float:
     return nan if reference is None else frechet_distance(features(clips), features(reference))
 
 
-def _share(energy: Callable[[Clips], float], clips: Clips, real: Clips) -> float:
+def _share(energy: Callable[[Clips], float], clips: Clips, real: OtherClips) -> float:
     """Return the energy of clips as a share of that of real ones; NaN where these have none."""
     return energy(clips) / energy(real) if energy(real) else nan
 

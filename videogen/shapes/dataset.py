@@ -7,11 +7,11 @@ import numpy as np
 import torch
 
 from core.data.collection import Split
-from core.errors import ConfigError
+from core.errors import ConfigError, UserError
 from core.wording import nearest
 from videogen.files.clip import Clips, FrameBatch, to_frames
 from videogen.shapes.drawing import AMPLITUDE, FRAMES_PER_SECOND, PERIODS, TRAVEL, draw
-from videogen.shapes.grammar import CAPTIONS, COLOURS, SHAPES, SIZES, WORDS, split_of
+from videogen.shapes.grammar import COLOURS, SHAPES, SIZES, WORDS, Shape, parse, split_of
 
 
 class MovingShapes:
@@ -52,23 +52,37 @@ class MovingShapes:
         while len(samples) < count:
             number = self.counts[generator.integers(len(self.counts))]
             shapes = [SHAPES[n] for n in generator.integers(len(SHAPES), size=number)]
-            first, *others = (shape.caption for shape in shapes)
-            caption = " and ".join([first, *map(_lower_first, others)])
-            distinct = len({shape.colour for shape in shapes}) == number
-            if self._shows(caption) and distinct and split_of(caption) == split:
-                samples.append(caption)
+            if self._shows(shapes, split):
+                samples.append(_sentence(shapes))
         return samples
+
+    def spelled(self, caption: str, split: Split) -> str | None:
+        """Return the caption of a split that describes the same; None where there is none."""
+        try:
+            shapes = parse(caption)
+        except UserError:
+            return None
+        is_own = len(shapes) in self.counts and self._shows(shapes, split)
+        return _sentence(shapes) if is_own else None
+
+    def clips_of(self, captions: Sequence[str], split: Split) -> FrameBatch:
+        """Draw a clip of each caption."""
+        return to_frames(draw(captions, 0, self.size, self.frames))
 
     def captions_in_training(self, most: int) -> list[str]:
         """Return distinct captions of training clips: all of one shape, and samples of two."""
-        singles = [c for c in CAPTIONS if self._shows(c) and split_of(c) == "train"]
+        singles = [one.caption for one in SHAPES if self._shows([one], "train")]
         distinct = dict.fromkeys(singles if 1 in self.counts else ())
         if max(self.counts) > 1:
             distinct |= dict.fromkeys(self.captions(most, np.random.default_rng(0), "train"))
         return list(distinct)[:most]
 
-    def _shows(self, caption: str) -> bool:
-        return not self.showing or self.showing in caption.lower().split()
+    def _shows(self, shapes: Sequence[Shape], split: Split) -> bool:
+        """Return whether clips of a split show these shapes."""
+        caption = _sentence(shapes)
+        distinct = len({shape.colour for shape in shapes}) == len(shapes)
+        shown = not self.showing or self.showing in caption.lower().split()
+        return shown and distinct and split_of(caption) == split
 
     def batch(
         self, number: int, size: int, seed: int, split: Split = "train"
@@ -91,5 +105,7 @@ class MovingShapes:
         return clips.add(1).mul(127.5).round().div(127.5).sub(1), captions
 
 
-def _lower_first(caption: str) -> str:
-    return caption[0].lower() + caption[1:]
+def _sentence(shapes: Sequence[Shape]) -> str:
+    """Return the caption of a clip with these shapes."""
+    first, *others = (shape.caption for shape in shapes)
+    return " and ".join([first, *(one[0].lower() + one[1:] for one in others)])
