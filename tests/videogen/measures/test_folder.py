@@ -157,7 +157,7 @@ def test_clips_that_cannot_be_compared_are_refused(
 ):
     monkeypatch.setattr(evaluation, "load_classifier", lambda *_: pytest.fail("trained before"))
     blue = write(tmp_path / "blue", np.zeros((2, 20, 24, 40, 3), np.uint8), ["blue", "a blue sky"])
-    with pytest.raises(UserError, match="none of its captions is one of .*; the first is 'blue'"):
+    with pytest.raises(UserError, match=r"none of its captions is one of .*; the first is 'blue'"):
         evaluate([films, blue], data)
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="is no run, and read as a folder of clips: no video in"):
