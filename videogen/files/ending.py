@@ -8,10 +8,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from videogen.files import gif
+
 RIFF, EBML, ASF, PACK = b"RIFF", b"\x1a\x45\xdf\xa3", b"\x30\x26\xb2\x75", b"\0\0\1\xba"
 """First bytes of AVI, of Matroska and WebM, of WMV, and of MPEG program streams."""
-GIF, FLASH, MXF, Y4M, OGG = b"GIF8", b"FLV", b"\x06\x0e\x2b\x34", b"YUV4MPEG2 ", b"OggS"
-"""First bytes of GIF, of FLV, of each part of MXF, of Y4M, and of each page of Ogg."""
+FLASH, MXF, Y4M, OGG = b"FLV", b"\x06\x0e\x2b\x34", b"YUV4MPEG2 ", b"OggS"
+"""First bytes of FLV, of each part of MXF, of Y4M, and of each page of Ogg."""
 PNG = b"\x89PNG"
 """First bytes of APNG."""
 DV, DV_BYTES = b"\x1f\x07\0", (120_000, 144_000)
@@ -175,17 +177,8 @@ def _ends_in_page(last: bytes) -> bool:
 def _blocks(data: Any) -> Iterator[int]:
     """Yield the ends of the blocks of a GIF; one that ends with its trailer is not looked at."""
     size = data.seek(0, os.SEEK_END)
-    head = _bytes_at(data, 0, 13)
-    if len(head) < 13 or _bytes_at(data, size - 1, 1) == b";":
-        return
-    at = 13 + _colours(head[10])
-    while (block := _bytes_at(data, at, 10))[:1] in (b"!", b","):
-        at += 2 if block[:1] == b"!" else 11 + _colours(block[-1])
-        while part := _bytes_at(data, at, 1):
-            at += 1 + part[0]
-            if not part[0]:
-                break
-        yield at if part else at + 1
+    if _bytes_at(data, size - 1, 1) != b";":
+        yield from (end for _, end, _ in gif.blocks(data))
 
 
 def _chunks(data: Any) -> Iterator[int]:
@@ -197,11 +190,6 @@ def _chunks(data: Any) -> Iterator[int]:
         if head[4:] == b"IEND":
             return
     yield at + 12
-
-
-def _colours(flags: int) -> int:
-    """Return the bytes of a GIF's table of colours, if it has one."""
-    return 3 * 2 ** (flags % 8 + 1) if flags & 0x80 else 0
 
 
 def _tags(data: Any) -> Iterator[int]:
@@ -252,7 +240,7 @@ WALKS = {
     RIFF: _riffs,
     EBML: _elements,
     ASF: _objects,
-    GIF: _blocks,
+    gif.FIRST: _blocks,
     FLASH: _tags,
     MXF: _triplets,
     Y4M: _pictures,

@@ -52,6 +52,7 @@ from videogen.files.frame import (
     profile_of,
     require_pixels,
 )
+from videogen.files.gif import with_times
 from videogen.files.limits import VideoLimits
 from videogen.files.pictures import PICTURES
 from videogen.files.profile import profile_of_png
@@ -224,7 +225,7 @@ def _read_film(
     """Read a file; `stored`: the times that it gives are those of frames as they are stored."""
     with file.open(limits) as data:
         is_cut = ends_early(data)
-        with _opened(data, FORMATS, limits) as container:
+        with _opened(with_times(data), FORMATS, limits) as container:
             stream = _largest_stream(container)
             require_pixels(stream.width, stream.height, limits)
             keep = view.damaged == "keep"

@@ -17,6 +17,7 @@ from core.data.sources import RejectedFile
 from videogen.files.clip import write_gif, write_mp4
 from videogen.files.clock import InFrames
 from videogen.files.frame import View, deinterlaced
+from videogen.files.gif import CONTROL, blocks
 from videogen.files.light import HLG, P3, PQ, on_standard_screen
 from videogen.files.limits import VideoLimits
 from videogen.files.reading import read_film, read_frames
@@ -393,6 +394,25 @@ def test_delays_that_browsers_lengthen_are_longer(tmp_path: Path):
     for duration, shown in ((10, [50, 100, 150]), (20, [150])):
         first.save(tmp_path / "x.gif", save_all=True, append_images=others, duration=duration)
         assert levels(tmp_path / "x.gif", frames_per_second=10)[:3] == shown
+
+
+@pytest.mark.parametrize(("without", "shown"), [((0, 1, 2), [1, 1, 1]), ((1,), [5, 1, 5])])
+def test_pictures_of_a_gif_without_a_delay_are_shown_for_100_ms(
+    tmp_path: Path, without: tuple[int, ...], shown: list[int]
+):
+    """Those that have one keep it: FFmpeg took pictures without for one with that before."""
+    first, *others = [Image.fromarray(frame) for frame in greys(50, 100, 150)]
+    path = tmp_path / "x.gif"
+    first.save(path, save_all=True, append_images=others, duration=500)
+    with path.open("rb") as file:
+        controls = [(begin, end) for begin, end, kind in blocks(file) if kind == CONTROL]
+    data = path.read_bytes()
+    for number in reversed(without):
+        begin, end = controls[number]
+        data = data[:begin] + data[end:]
+    path.write_bytes(data)
+    frames = [level for level, n in zip((50, 100, 150), shown, strict=True) for _ in range(n)]
+    assert levels(path, frames_per_second=10) == frames
 
 
 def test_ten_bits_and_one_pixel(tmp_path: Path):
