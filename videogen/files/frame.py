@@ -162,7 +162,7 @@ STANDARD, HIGH_RANGE = "gbrp", "gbrp16le"
 
 
 class Converter:
-    """Convert the frames of one file to squares; `opaque` of a picture is its ICC profile."""
+    """Convert the frames of one file to squares; `opaque` of a picture is its `Profile`."""
 
     def __init__(self, view: View, pixel_shape: float, limits: VideoLimits):
         self.view, self.pixel_shape, self.limits = view, pixel_shape, limits

@@ -11,6 +11,7 @@ import pytest
 from films import corners, display, greys
 from matplotlib.image import imsave
 from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
 
 from core.data.sources import RejectedFile
 from videogen.data.sources.listing import listing
@@ -142,6 +143,34 @@ def test_a_photograph_is_seen_in_the_colours_of_its_profile(tmp_path: Path, name
     picture.save(tmp_path / name, icc_profile=profile_of_p3(), quality=95)
     shown = read_frames(tmp_path / name, View(size=16))[0, 8, 8].astype(int)
     assert np.abs(shown - (216, 69, 50)).max() < 6, "and 16 away without it"
+
+
+@pytest.mark.parametrize(
+    ("chunks", "level"),
+    [
+        ({b"gAMA": 100_000}, 167),
+        ({b"gAMA": 55_556}, 119),
+        ({b"gAMA": 45_455}, 100),
+        ({b"gAMA": 0}, 100),
+        ({b"gAMA": 1}, 100),
+        ({b"gAMA": 100_000, b"sRGB": 0}, 100),
+    ],
+)
+def test_a_png_is_as_bright_as_its_gamma_says(
+    tmp_path: Path, chunks: dict[bytes, int], level: int
+):
+    """255 (100 / 255)^(1 / (2.2 gamma)): linear light of renderers, and old Macs."""
+    info = PngInfo()
+    for name, value in chunks.items():
+        info.add(name, value.to_bytes(4 if name == b"gAMA" else 1, "big"))
+    picture = Image.new("RGBA", (16, 16), (100, 100, 100, 255))
+    picture.save(tmp_path / "x.png", pnginfo=info)
+    picture.paste((0, 0, 0, 0), (0, 0, 8, 16))
+    picture.save(tmp_path / "half.png", pnginfo=info)
+    for name in ("x.png", "half.png"):
+        shown = read_frames(tmp_path / name, View(size=16, background="#646464"))[0]
+        assert shown[8, 12].tolist() == [level] * 3
+        assert shown[8, 4].tolist() == [100 if name == "half.png" else level] * 3
 
 
 def test_a_background_has_no_profile(tmp_path: Path):
