@@ -61,11 +61,11 @@ def section_bars(form: str, bars: int) -> int:
     """
     if not (form.isalpha() and form.isascii()):
         raise ConfigError(f"'{form}' is no form: give a letter for each section, as AABA")
-    length, rest = divmod(bars, len(form))
-    if rest or not length:
+    length = max(round(bars / len(form)), 1)
+    if bars != length * len(form):
         raise ConfigError(
             f"{bars} bars do not divide into the {len(form)} sections of {form}: "
-            f"--bars {max(length, 1) * len(form)}"
+            f"--bars {length * len(form)}"
         )
     return length
 

@@ -80,6 +80,7 @@ def test_a_form_of_sections_is_how_long_ago_each_bar_was_played():
     ("sections", "bars", "message"),
     [
         ("AABA", 10, "10 bars do not divide into the 4 sections of AABA: --bars 8"),
+        ("AABA", 15, "15 bars do not divide .*: --bars 16"),
         ("AABA", 3, "3 bars do not divide .*: --bars 4"),
         ("A1", 4, "'A1' is no form: give a letter for each section, as AABA"),
     ],
