@@ -112,7 +112,7 @@ def interpolate(
     seed: int,
     read: Reader | None = None,
 ) -> Iterator[Path]:
-    """Write the items along the great circle between two points, ends included.
+    """Write the items along the great circle between two points, ends included, and draw them all.
 
     An item has the source of both ends, of which the nearer comes first.
     """
@@ -122,9 +122,9 @@ def interpolate(
     titles = [_title(model, first), *between, _title(model, last)]
     nearer = [(ours, theirs) if 2 * n < points else (theirs, ours) for n in range(points)]
     sources = [model.domain.common_source(ends) for ends in nearer]
-    yield from _write(
-        model, items, titles, name_of(model.name, seed, "interpolation"), to, sources
-    )
+    name = name_of(model.name, seed, "interpolation")
+    yield from _write(model, items, titles, name, to, sources)
+    yield from _show(model, items, titles, to, f"{name}-all")
 
 
 def arithmetic(
@@ -222,7 +222,8 @@ def _before_and_after(
     yield from _write(model, changed, titles, name, to, examples.sources)
     shown = examples.first(SHOWN)
     both = model.join([shown.items, changed[:SHOWN]])
-    names = [f"{title} {n + 1}" for title in (shown_name, kind) for n in range(len(shown))]
+    numbers = [f" {n + 1}" for n in range(len(shown))] if len(shown) > 1 else [""]
+    names = [f"{title}{number}" for title in (shown_name, kind) for number in numbers]
     yield from _show(model, both, names, to, f"{name}-both")
 
 

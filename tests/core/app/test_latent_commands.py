@@ -82,9 +82,11 @@ def world(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 def test_interpolation_goes_from_the_first_item_to_the_last(world, tmp_path):
     """z from (3, 0) to (0, 2), half way at a right angle (3, 2) / sqrt 2."""
-    (path,) = interpolate(world.ae, "a.mid", "b.mid", 3, Output(to := tmp_path / "a" / "to"), 0)
+    to = tmp_path / "a" / "to"
+    paths = list(interpolate(world.ae, "a.mid", "b.mid", 3, Output(to), 0))
     titles, rows = world.written["ae-seed0-interpolation"]
-    assert path == to / "ae-seed0-interpolation.mid" and to.is_dir()
+    assert paths == [to / "ae-seed0-interpolation.mid", to / "ae-seed0-interpolation-all.png"]
+    assert world.drawn["ae-seed0-interpolation-all.png"] == (titles, rows)
     assert titles == ["a.mid", "50%", "b.mid"]
     half = 3 / 2**0.5
     expected = torch.tensor([[9, 0], [3 * half, 2 * half], [0, 6]])
@@ -202,6 +204,12 @@ def test_a_reconstruction_is_drawn_below_what_it_is_of(world, tmp_path):
         tmp_path / "ae-seed0-reconstruction-a.mid",
         tmp_path / "ae-seed0-reconstruction-a-both.png",
     ]
+
+
+def test_one_item_is_not_numbered_in_a_picture(world, tmp_path):
+    list(reconstruct(world.ae, Path("b.mid"), Output(tmp_path), 0))
+    titles, _ = world.drawn["ae-seed0-reconstruction-b-both.png"]
+    assert titles == ["b.mid", "reconstruction"]
 
 
 @pytest.mark.parametrize(

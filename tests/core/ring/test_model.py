@@ -156,6 +156,7 @@ def test_every_command_of_the_ring(tmp_path: Path):
     for name in (
         "evaluation.json",
         "cvae-seed0-interpolation.csv",
+        "cvae-seed0-interpolation-all.png",
         "cvae-seed0-arithmetic.csv",
         "cvae-seed0-arithmetic-all.png",
         "cvae-seed0-reconstruction-mine.csv",
