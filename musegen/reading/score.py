@@ -51,7 +51,8 @@ class Score:
 
         `pedal`, `names`: see `read_midi`.
         """
-        _check_count((1 + int(np.count_nonzero(is_key(events)))) // 2, limits)  # before memory is spent
+        least = (1 + int(np.count_nonzero(is_key(events)))) // 2
+        _check_count(least, limits)  # before memory is spent
         down, up = keys_of(events)
         _check_count(len(down), limits)
         part, parts = parts_of(events, down)
