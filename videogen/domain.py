@@ -54,7 +54,7 @@ class Video(Domain[CaptionedClips, VideoRun, Clips, "Model"]):
     default_model = "gist_flow"
     offers = frozenset(
         {"condition", "maps", "gist", "streams", "other"}
-        | {"critic_frames", "critic_clips", "critic_patches"}
+        | {"critic_frames", "critic_clips", "critic_patches", "critic_details"}
     )
     recipes = RECIPES
     suffixes = VIDEO

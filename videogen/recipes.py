@@ -55,12 +55,12 @@ def games_of_filters(game: Adversarial, weight: float = 1.0) -> tuple[Match, Mat
 FRAMES, CLIPS = games_of_filters(GAME)
 GAMES_BESIDE = games_of_filters(replace(GAME, played=0.25, penalised=0.5), weight=10.0)
 """The same beside a likelihood, which leaves them a quarter of each batch: they cost the most."""
-PATCHES = Match(
+DETAILS = Match(
     "reconstruction",
-    Adversarial(hinge, play="linear", penalties=(R1(4.0),), penalised=0.25),
+    Adversarial(hinge, play="linear", penalties=(R1(0.1),), penalised=0.25),
     trains=("encoder", "decoder"),
-    weight=60.0,
-    critic="critic_patches",
+    weight=10.0,
+    critic="critic_details",
 )
 """Its weight lets it move the decoder of a trained gist_flow as far as the likelihood does."""
 PYRAMID = ReconstructPyramid(weight=2.0)
@@ -148,10 +148,10 @@ RECIPES: dict[str, Recipe] = {
             Reconstruct("x"),
             ReconstructGist(),
             TO_LEARNED_PRIOR,
-            PATCHES,
+            DETAILS,
         ),
         ESSER_2021,
-        "gist_flow and a game of small patches, of clips and their reconstructions",
+        "gist_flow and a game of small patches' details, of clips and their reconstructions",
         prior=realnvp,
     ),
     "tfgan": Recipe(

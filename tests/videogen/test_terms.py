@@ -167,7 +167,7 @@ def test_the_recipes_of_video_name_what_they_need_and_train():
         ("gist_flow_gan", [1, 1, 1, 10, 10]),
         ("gist_flow_edges", [1, 1, 1, 10]),
         ("gist_flow_sharp", [1, 1, 1, 1, 20]),
-        ("gist_flow_patches", [1, 1, 1, 60]),
+        ("gist_flow_patches", [1, 1, 1, 10]),
         ("tfgan", [1, 1]),
         ("tfgan_vae", [1, 1, 10, 10]),
         ("vgan", [1, 0.1]),

@@ -21,7 +21,7 @@ from core.theory.passes import Networks
 from core.theory.terms import Match
 from videogen.networks.chunks import RGB
 from videogen.networks.config import VideoConfig
-from videogen.networks.critic import ClipFeatures, Critic, PatchCritic, shift_clips
+from videogen.networks.critic import ClipFeatures, Critic, DetailCritic, PatchCritic, shift_clips
 from videogen.networks.enlarger import Enlarger, Shrinker
 from videogen.networks.gist import CaptionPrior, Decoder, Encoder, Focus
 from videogen.networks.moments import CodeCritic, MomentDecoder, MomentEncoder, PathPrior
@@ -115,6 +115,7 @@ def _critics(
         "critic_prior_c": lambda: CodeCritic(config, frames, words),
         "critic_x": critic,
         "critic_patches": lambda: PatchCritic(config),
+        "critic_details": lambda: DetailCritic(config),
         "critic_xc": lambda: critic(words),
         "critic_xz": lambda: JointCritic(
             ClipFeatures(config, size, frames),

@@ -4,6 +4,7 @@ import math
 
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from core.networks.augmentation import shifted
 from core.theory.shapes import Features, Scores
@@ -17,6 +18,9 @@ ChunkFeatures = Float[Tensor, "batch chunk feature"]
 
 SHIFT = 1 / 8
 """The largest shift of an augmented clip, as a share of its width."""
+
+DETAIL_GAIN = 4.0
+"""Details are some four times as weak as the pictures that they are in."""
 
 
 class ClipFeatures(nn.Module):
@@ -135,3 +139,25 @@ class PatchCritic(nn.Module):
         maps = self.patch_features(chunks.flatten(0, 1))  # [(batch chunk) feature row column]
         maps = maps.unflatten(0, chunks.shape[:2])  # [batch chunk feature row column]
         return maps.movedim(2, 4).flatten(1, 3)  # [batch patch feature]
+
+
+def details(clips: Clips) -> Clips:
+    """Return the difference of each pixel to the mean of the 3 x 3 pixels around it, enlarged.
+
+    >>> line = Tensor([0.0, 0.0, 0.9, 0.0, 0.0]).expand(1, 1, 1, 5, 5)
+    >>> details(line)[0, 0, 0, 0].round(decimals=4).tolist()
+    [0.0, -1.2, 2.4, -1.2, 0.0]
+    """
+    around = F.pad(clips, (1, 1, 1, 1, 0, 0), mode="replicate")
+    return DETAIL_GAIN * (clips - F.avg_pool3d(around, (1, 3, 3), 1))
+
+
+class DetailCritic(PatchCritic):
+    """Score the details of each patch of a clip, whatever its colours are.
+
+    Beside a likelihood, which gets everything else right, a critic of patches is needed for high
+    frequencies alone (Isola et al., CVPR 2017, section 3.2.2): this one sees nothing else.
+    """
+
+    def _of_patches(self, clips: Clips) -> Float[Tensor, "batch patch feature"]:
+        return super()._of_patches(details(clips))

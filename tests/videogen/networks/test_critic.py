@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from videogen.networks.config import VideoConfig
-from videogen.networks.critic import ClipFeatures, Critic, PatchCritic, shift_clips
+from videogen.networks.critic import ClipFeatures, Critic, DetailCritic, PatchCritic, shift_clips
 from videogen.networks.text import Captions, TextConfig
 
 CONFIG = VideoConfig(critic_channels=4, width=16, text=TextConfig(width=8))
@@ -93,3 +93,21 @@ def test_patches_of_a_clip_do_not_see_each_other():
     first, second = patches(clip).chunk(2, 1)
     torch.testing.assert_close(patches(swapped), torch.cat([second, first], 1))
     assert not torch.allclose(patches(clip), patches(clip[:, :, [1, 0, 2, 3]]), atol=1e-6)
+
+
+def test_a_critic_of_details_does_not_see_what_lies_under_them():
+    """Another colour, or a picture that gets steadily brighter, changes no score of its inside."""
+    torch.manual_seed(0)
+    details, patches = DetailCritic(CONFIG).double(), PatchCritic(CONFIG).double()
+    clip = torch.randn(1, 3, 2, 64, 64, dtype=torch.float64)
+    ramp = torch.linspace(-1, 1, 64, dtype=torch.float64)
+    inside = (slice(None), slice(3, -3), slice(3, -3))
+
+    def scores(critic: PatchCritic, clips: torch.Tensor) -> torch.Tensor:
+        return critic(clips).view(1, 16, 16)[inside]
+
+    for under in (torch.full_like(clip, 0.7), ramp.expand_as(clip)):
+        torch.testing.assert_close(scores(details, clip + under), scores(details, clip))
+        assert not torch.allclose(scores(patches, clip + under), scores(patches, clip))
+    blurred = torch.nn.functional.avg_pool3d(clip, (1, 3, 3), 1, (0, 1, 1))
+    assert not torch.allclose(scores(details, blurred), scores(details, clip), atol=1e-3)
