@@ -18,6 +18,7 @@ from musegen.files.smf import (
     DEVICE,
     GS_PART,
     INSTRUMENT,
+    LAST_TICK,
     NAME,
     NOTE_ON,
     PORT,
@@ -39,9 +40,14 @@ LAST_CHANNEL = (1 << LINE_BITS) - 1
 SIZES = (1 << 16, 1 << LINE_BITS, 2, 128)
 """The numbers of tracks, channels, kinds (drums or not) and programs."""
 
-UNKNOWN, MELODIC, DRUMS = -1, 0, 1
+UNKNOWN, MELODIC, DRUMS = 0, 1, 2
+"""The uses of a channel: the usual one, which is drums on channel 10 alone, or either."""
+
+USUAL = UNKNOWN << 7 | 0
+"""A sound, which is a use in front of a program: a piano, or drums on channel 10."""
+
 NONE = -1
-"""The row of a state that nothing has set."""
+"""The value of a state that nothing has set."""
 
 ANY = -1
 """Any channel of a track, or any port."""
@@ -60,37 +66,38 @@ GS_CHANNELS = (9, 0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15)
 
 @dataclass
 class Timeline:
-    """Changes of a state: sorted by group, then by place; the last one at or before counts."""
+    """Changes of a state as (group, place, value): the last one at or before a place counts."""
 
-    group: list[int] = field(default_factory=list)
-    place: list[int] = field(default_factory=list)
-    row: list[int] = field(default_factory=list)
+    changes: list[tuple[int, int, int]] = field(default_factory=list)
 
-    def add(self, group: int, place: int, row: int) -> None:
-        self.group.append(group)
-        self.place.append(place)
-        self.row.append(row)
+    def add(self, group: int, place: int, value: int) -> None:
+        self.changes.append((group, place, value))
+
+    @property
+    def places(self) -> list[int]:
+        """Return where there are changes."""
+        return [place for _, place, _ in self.changes]
 
     def at(self, group: np.ndarray, place: np.ndarray) -> np.ndarray:
-        """Return the row of the last change in the group at or before each place, else -1."""
-        if not self.row or not len(group):
+        """Return the value of the last change in the group at or before each place, else -1."""
+        if not self.changes or not len(group):
             return np.full(len(group), NONE)
-        groups, places, rows = (np.array(c, np.int64) for c in (self.group, self.place, self.row))
+        groups, places, values = np.array(self.changes, np.int64).T
         order = np.lexsort((places, groups))
-        groups, rows = groups[order], rows[order]
+        groups, values = groups[order], values[order]
         span = max(int(places.max()), int(place.max(initial=0))) + 1
         keys = groups * span + places[order]
         found = np.searchsorted(keys, group * span + place, side="right") - 1
-        return np.where((found >= 0) & (groups[found] == group), rows[found], NONE)
+        return np.where((found >= 0) & (groups[found] == group), values[found], NONE)
 
 
 @dataclass
 class _Channels:
     """The state of all channels while a file's messages are followed in the order of time.
 
-    `own` are programs by track and channel, at the number of their event; `programs` are those of
-    a channel and `rhythm` what sysex messages make of it, at their tick. A channel's number is
-    16 * port + channel. `programs_set` and `rhythms_set`: when they were set since a reset,
+    `own` are sounds by track and channel, at the number of their event; `programs` are those of
+    a channel and `rhythm` the use that sysex messages make of it, at their tick. A channel's number
+    is 16 * port + channel. `programs_set` and `rhythms_set`: when they were set since a reset,
     by track and channel. `standards`: by port, and the last one of all ports at `ANY`.
     """
 
@@ -99,27 +106,20 @@ class _Channels:
     bank: dict[int, int] = field(default_factory=dict)
     programs_set: dict[int, int] = field(default_factory=dict)
     rhythms_set: dict[int, int] = field(default_factory=dict)
-    program: list[int] = field(default_factory=list)
-    use: list[int] = field(default_factory=list)
     own: Timeline = field(default_factory=Timeline)
     programs: Timeline = field(default_factory=Timeline)
     rhythm: Timeline = field(default_factory=Timeline)
 
     def set_program(self, track: int, number: int, tick: int, channel: int, program: int) -> None:
-        row = self._row(program, self._use_of_bank(channel))
-        self.own.add(track << LINE_BITS | channel, number, row)
-        self.programs.add(channel, tick, row)
-        self.programs_set[track << LINE_BITS | channel] = tick
-
-    def _row(self, program: int, use: int) -> int:
-        self.program.append(program)
-        self.use.append(use)
-        return len(self.program) - 1
+        line, sound = track << LINE_BITS | channel, self._use_of_bank(channel) << 7 | program
+        self.own.add(line, number, sound)
+        self.programs.add(channel, tick, sound)
+        self.programs_set[line] = tick
 
     @property
     def ticks(self) -> list[int]:
         """Return when programs and rhythm change, in order."""
-        return sorted(self.programs.place + self.rhythm.place)
+        return sorted(self.programs.places + self.rhythm.places)
 
     def _use_of_bank(self, channel: int) -> int:
         """Return what the bank makes of a channel: XG has drums from 120, GM2 in 120 alone."""
@@ -155,7 +155,7 @@ class _Channels:
             place = number if of == track else self.events.first(of, tick)
             self.own.add(line, place, NONE)
         for channel in set(lines.values()) - {line & LAST_CHANNEL for line in self.programs_set}:
-            self.programs.add(channel, tick, self._row(0, UNKNOWN))
+            self.programs.add(channel, tick, USUAL)
 
 
 def channel_of_part(found: re.Match[bytes], channels: Sequence[int], port: int) -> int:
@@ -191,15 +191,11 @@ def parts_of(events: Events, notes: np.ndarray) -> tuple[np.ndarray, list[Part]]
     Their order is that of the tracks, then of the channels, then of the programs.
     """
     state = _followed(events)
-    line = events.track[notes].astype(np.int64) << LINE_BITS | channels(events, notes)
-    may_change = np.append(differ(line), True)  # before each note, and at the end
-    may_change[np.searchsorted(notes, state.own.place)] = True
-    may_change[:-1] |= differ(np.searchsorted(state.ticks, events.tick[notes], side="right"))
-    edges = np.flatnonzero(may_change)
-    key = _keys(events, state, line[edges[:-1]], notes[edges[:-1]])
+    edges = _edges(events, state, notes)
+    key = _keys(events, state, notes[edges[:-1]])
     ordered = np.sort(key)
     found = ordered[differ(ordered)]
-    part = np.repeat(np.searchsorted(found, key), np.diff(edges))
+    part = np.repeat(found.searchsorted(key), edges[1:] - edges[:-1])
     names, parts = _names(events), list[Part]()
     columns = (column.tolist() for column in np.unravel_index(found, SIZES))
     for n, (t, c, drum, program) in enumerate(zip(*columns, strict=True)):
@@ -210,18 +206,29 @@ def parts_of(events: Events, notes: np.ndarray) -> tuple[np.ndarray, list[Part]]
     return part, parts
 
 
-def _keys(events: Events, state: _Channels, line: np.ndarray, notes: np.ndarray) -> np.ndarray:
-    """Return numbers of track, channel, kind and program of notes, that sort as these do.
+def _edges(events: Events, state: _Channels, notes: np.ndarray) -> np.ndarray:
+    """Return the places of the notes from which on the part may be another, and their count."""
+    tick = events.tick[notes]
+    is_edge = np.append(differ(events.track[notes]) | differ(events.status[notes]), True)
+    own = state.own.places + events.metas(PORT) + events.metas(DEVICE)
+    is_edge[notes.searchsorted(np.array(own, np.int64))] = True
+    first = tick.min(initial=LAST_TICK)
+    if later := [at for at in state.ticks if at > first]:  # most are set before all notes
+        is_edge[:-1] |= differ(np.searchsorted(later, tick, side="right"))
+    return is_edge.nonzero()[0]
 
-    line: track and channel.
-    """
-    tick, channel = events.tick[notes], line & LAST_CHANNEL
-    row = state.own.at(line, notes)
-    others = np.flatnonzero(row < 0)
-    row[others] = state.programs.at(channel[others], tick[others])
-    program, use = np.array([*state.program, 0])[row], np.array([*state.use, UNKNOWN])[row]
+
+def _keys(events: Events, state: _Channels, notes: np.ndarray) -> np.ndarray:
+    """Return numbers of track, channel, kind and program of notes, that sort as these do."""
+    tick, channel = events.tick[notes], channels(events, notes)
+    line = events.track[notes].astype(np.int64) << LINE_BITS | channel
+    sound = state.own.at(line, notes)
+    others = (sound == NONE).nonzero()[0]
+    sound[others] = state.programs.at(channel[others], tick[others])
+    sound[sound == NONE] = USUAL
+    program, use = sound & 0x7F, sound >> 7
     rhythm = state.rhythm.at(channel, tick)
-    use = np.where(rhythm != UNKNOWN, rhythm, use)
+    use = np.where(rhythm > UNKNOWN, rhythm, use)
     is_drum = np.where(use == UNKNOWN, channel & 0xF == DRUM_CHANNEL - 1, use == DRUMS)
     return (line * SIZES[2] + is_drum) * SIZES[3] + program
 
@@ -352,8 +359,9 @@ def _names(events: Events) -> dict[tuple[int, int], bytes]:
     found = dict[tuple[int, int], bytes]()
     for kind in (INSTRUMENT, NAME):
         named = events.metas(kind)
-        places = (events.track[named].tolist(), _prefixes(events, named).tolist())
-        for track, channel, number in zip(*places, named, strict=True):
+        has_prefixes = bool(events.metas(CHANNEL_PREFIX))
+        of = _prefixes(events, named).tolist() if has_prefixes else [ANY] * len(named)
+        for track, channel, number in zip(events.track[named].tolist(), of, named, strict=True):
             raw = events.payload(number)
             if raw.strip(b"\0 "):
                 found[track, channel] = raw

@@ -22,7 +22,6 @@ from musegen.reading.metres import Meter, Metres
 from musegen.reading.song import Song
 from musegen.reading.tempi import Tempi
 from musegen.reading.timed_notes import TimedNotes
-from musegen.reading.tuning import semitones
 from musegen.roll import Grid, Notes, separated
 from musegen.tracks import Part, Track, assign, by_names
 
@@ -51,8 +50,7 @@ class Score:
 
         `pedal`, `names`: see `read_midi`.
         """
-        least = (1 + int(np.count_nonzero(is_key(events)))) // 2
-        _check_count(least, limits)  # before memory is spent
+        _check_count((1 + np.count_nonzero(is_key(events))) // 2, limits)  # before memory is spent
         down, up = keys_of(events)
         _check_count(len(down), limits)
         part, parts = parts_of(events, down)
@@ -69,9 +67,6 @@ class Score:
             duration, last = hold(events, channel, down, up, notes.pitch)
             held = duration > notes.duration
             notes, end = replace(notes, duration=duration), max(end, last)
-        is_drum = np.array([one.is_drum for one in parts])[part]
-        pitch = np.where(is_drum, notes.pitch, notes.pitch + semitones(events, down))
-        notes = replace(notes, pitch=np.clip(pitch, 0, 127))
         last_start = int(notes.start.max())
         beats = (events.ticks_per_beat, end, last_start)
         metres = Metres(at, numerator, denominator, *beats)

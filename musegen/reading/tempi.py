@@ -32,7 +32,8 @@ class Tempi:
 
         starts: the first ticks of bars that last so many quarter notes.
         """
-        begin, end = self.seconds(starts + np.array([[0.0], [quarters * self.ticks_per_beat]]))
+        first_and_end = np.array([[0.0], [quarters * self.ticks_per_beat]])
+        begin, end = self.seconds(first_and_end + starts)
         return 60.0 * quarters / (end - begin)
 
     def seconds(self, ticks: np.ndarray) -> np.ndarray:
