@@ -96,9 +96,9 @@ class _Channels:
     """The state of all channels while a file's messages are followed in the order of time.
 
     `own` are sounds by track and channel, at the number of their event; `programs` are those of
-    a channel and `rhythm` the use that sysex messages make of it, at their tick. A channel's number
-    is 16 * port + channel. `programs_set` and `rhythms_set`: when they were set since a reset,
-    by track and channel. `standards`: by port, and the last one of all ports at `ANY`.
+    a channel and `rhythm` the use that sysex messages make of it, at their tick. The number of a
+    channel is 16 * port + channel. `programs_set` and `rhythms_set`: when they were set since a
+    reset, by track and channel. `standards`: by port, and the last one of all ports at `ANY`.
     """
 
     events: Events
@@ -209,7 +209,8 @@ def parts_of(events: Events, notes: np.ndarray) -> tuple[np.ndarray, list[Part]]
 def _edges(events: Events, state: _Channels, notes: np.ndarray) -> np.ndarray:
     """Return the places of the notes from which on the part may be another, and their count."""
     tick = events.tick[notes]
-    is_edge = np.append(differ(events.track[notes]) | differ(events.status[notes]), True)
+    is_edge = np.ones(len(notes) + 1, bool)
+    is_edge[:-1] = differ(events.track[notes]) | differ(events.status[notes])
     own = state.own.places + events.metas(PORT) + events.metas(DEVICE)
     is_edge[notes.searchsorted(np.array(own, np.int64))] = True
     first = tick.min(initial=LAST_TICK)

@@ -275,7 +275,7 @@ class Events:
 
     @cached_property
     def _metas(self) -> dict[int, list[int]]:
-        numbers, found = np.flatnonzero(self.status == META), defaultdict[int, list[int]](list)
+        numbers, found = (self.status == META).nonzero()[0], defaultdict[int, list[int]](list)
         for number, kind in zip(numbers.tolist(), self.byte(0, numbers).tolist(), strict=True):
             found[kind].append(number)
         return found
@@ -286,7 +286,7 @@ class Events:
 
     @cached_property
     def _controls(self) -> tuple[np.ndarray, np.ndarray]:
-        numbers = np.flatnonzero(self.kind == CONTROL)
+        numbers = (self.kind == CONTROL).nonzero()[0]
         return numbers, self.value(0, numbers)
 
     def controls(self, *kinds: int) -> np.ndarray:
@@ -303,7 +303,7 @@ class Events:
         One may come in packets: the first as such, the others as escapes.
         """
         found, unfinished, last = dict[int, bytes](), b"", -1
-        packets = np.flatnonzero((self.status == SYSEX) | (self.status == ESCAPE))
+        packets = ((self.status == SYSEX) | (self.status == ESCAPE)).nonzero()[0]
         columns = packets, self.track[packets], self.status[packets]
         for number, track, status in zip(*(column.tolist() for column in columns), strict=True):
             packet = self.payload(number)
@@ -374,8 +374,8 @@ def _in_beats(events: Events) -> Events:
 def _ticks(delta: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
     """Return the times of events from those since the event before; a track begins at 0."""
     elapsed = np.zeros(1 + len(delta), np.int64)
-    np.cumsum(delta, out=elapsed[1:])
-    return elapsed[1:] - np.repeat(elapsed[first], last - first)
+    delta.cumsum(out=elapsed[1:])
+    return elapsed[1:] - elapsed[first].repeat(last - first)
 
 
 def _statuses(found: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -436,6 +436,16 @@ def _tables() -> list[bytes]:
 BREAKS = _tables()
 
 
+def _short(high: np.ndarray, status: np.ndarray) -> np.ndarray:
+    """Return the numbers of the bytes of `high` that are plain messages of one data byte.
+
+    Two bytes below 0x80, the data and a delta time, are between them and the status of another
+    channel message. See `_Walk`, whose window ends with the last one.
+    """
+    is_one = (status[:-2] & 0xE0 == PROGRAM) & (status[1:-1] < SYSEX)
+    return (is_one & (high[1:-1] - high[:-2] == 3)).nonzero()[0]
+
+
 def _breaks_of(status: np.ndarray, below: np.ndarray, short: np.ndarray) -> list[bytes]:
     """Return which bytes from 0x80 on break a run, for each phase in which it begins.
 
@@ -471,13 +481,14 @@ class _Walk:
         self.is_whole = True
         self.single: list[int] = []
         self.runs: list[np.ndarray] = []
-        self.begins = np.zeros(len(self.midi), bool)
+        self.of_runs: list[np.ndarray] = []
 
     def found(self) -> np.ndarray:
         """Return the first byte of each event that was met."""
         self._leave()
-        self.begins[self.single] = True
-        return self.begins.nonzero()[0]
+        at = np.concatenate([np.array(self.single, np.int64), *self.of_runs])
+        at.sort(kind="stable")  # faster than others on what is sorted in parts
+        return at
 
     def follow(self, begin: int, end: int) -> None:
         """Go through a track, up to its last event that is whole."""
@@ -517,7 +528,7 @@ class _Walk:
     def _leave(self) -> None:
         """Find the events within the runs of a window: each begins where the one before ends."""
         if self.runs:
-            self.begins[self.begin + 1 :][np.concatenate(self.runs)] = True
+            self.of_runs.append(np.concatenate(self.runs) + (self.begin + 1))
             self.runs = []
 
     def _move(self, begin: int) -> None:
@@ -534,24 +545,15 @@ class _Walk:
         is_low = ~is_high
         is_high[-1] = True
         high = is_high.nonzero()[0]
-        status = raw[high]
-        short = self._short(high, status)
-        is_low[high[short]] = True
+        status, place = raw[high], high.astype(np.uint16)
+        below, short = place - NUMBERS[: len(high)], _short(place, status)
+        if len(short):
+            is_low[high[short]] = True
+            edges = np.concatenate([[0], short + 1, [len(high)]])
+            below += NUMBERS[: len(short) + 1].repeat(edges[1:] - edges[:-1])
         self.low = is_low.nonzero()[0]
-        edges = np.concatenate([[0], short + 1, [len(high)]])
-        below = high.astype(np.uint16) - NUMBERS[: len(high)]
-        below += np.repeat(NUMBERS[: len(short) + 1], edges[1:] - edges[:-1])
         self.breaks = _breaks_of(status, below, short)
         self.high, self.below = high.data, below.data
-
-    def _short(self, high: np.ndarray, status: np.ndarray) -> np.ndarray:
-        """Return the numbers of the bytes of `high` that are plain messages of one data byte.
-
-        After the data and a delta time of one byte comes the status of another channel message.
-        """
-        found = (status & 0xE0 == PROGRAM).nonzero()[0]
-        data, delta, following = (self.raw[self.begin + n :][high[found]] for n in (1, 2, 3))
-        return found[(data | delta < 0x80) & (following >= 0x80) & (following < SYSEX)]
 
     def _after(self, at: int, data_bytes: int) -> tuple[int, int, bool]:
         """Return the index after an event, STOP after an end of track, the number of data bytes
@@ -581,7 +583,7 @@ def _numbers(raw: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     (array([  5, 200]), array([1, 3]))
     """
     byte, after = raw[at], at + 1
-    value, longer = (byte & 0x7F).astype(np.int64), np.flatnonzero(byte >= 0x80)
+    value, longer = (byte & 0x7F).astype(np.int64), (byte >= 0x80).nonzero()[0]
     for _ in range(3):
         if not len(longer):
             break

@@ -38,10 +38,10 @@ class Tempi:
 
     def seconds(self, ticks: np.ndarray) -> np.ndarray:
         """Return the seconds from the beginning to each tick."""
-        at = np.append(0, self.at)
-        per_beat = np.append(60 / DEFAULT_BPM, self.seconds_per_beat)
+        at = np.concatenate([[0], self.at])
+        per_beat = np.concatenate([[60 / DEFAULT_BPM], self.seconds_per_beat])
         last = differ(at[::-1])[::-1]  # of those at one tick
         at, per_tick = at[last], per_beat[last] / self.ticks_per_beat
-        elapsed = np.append(0, np.cumsum((at[1:] - at[:-1]) * per_tick[:-1]))
-        piece = np.searchsorted(at, ticks, side="right") - 1
+        elapsed = np.concatenate([[0.0], ((at[1:] - at[:-1]) * per_tick[:-1]).cumsum()])
+        piece = at.searchsorted(ticks, side="right") - 1
         return elapsed[piece] + (ticks - at[piece]) * per_tick[piece]

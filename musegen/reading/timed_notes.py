@@ -27,7 +27,8 @@ class TimedNotes:
         cls, events: Events, part: np.ndarray, down: np.ndarray, up: np.ndarray
     ) -> "TimedNotes":
         """Return the notes of parts whose keys go down and up with these events."""
-        start, duration = events.tick[down], events.tick[up] - events.tick[down]
+        start = events.tick[down]
+        duration = events.tick[up] - start
         pitch, velocity = (
             np.minimum(events.byte(number, down), 0x7F).astype(np.int64) for number in (0, 1)
         )
