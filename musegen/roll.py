@@ -11,6 +11,7 @@ Velocities, where they are known, lie beside the cells in an array of the same s
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -49,6 +50,7 @@ class Metre(NamedTuple):
     is_compound: bool
 
     @classmethod
+    @cache
     def of(cls, numerator: int, denominator: int) -> "Metre":
         """Return the metre of a time signature."""
         is_compound = denominator >= 8 and numerator % 3 == 0 and numerator > 3

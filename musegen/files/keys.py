@@ -30,10 +30,11 @@ def keys_of(events: Events) -> tuple[Numbers, Numbers]:
     of the events that start them.
     """
     numbers = is_key(events).nonzero()[0]
-    status, pitch = events.status[numbers], np.minimum(events.byte(0, numbers), 0x7F)
-    key = (status & 0xF).astype(np.uint16) << 7 | pitch
-    is_down = (status >= NOTE_ON) & (events.byte(1, numbers) > 0)
-    sorted_by = (events.track[numbers].astype(np.int64) << 11 | key) << NUMBER_BITS | numbers
+    status, (pitch, velocity) = events.status[numbers], events.two_bytes(numbers)
+    channel = (status & 0xF).astype(np.uint16)
+    key = events.track[numbers] << 11 | channel << 7 | np.minimum(pitch, 0x7F)  # of 32 bits
+    is_down = (status >= NOTE_ON) & (velocity > 0)
+    sorted_by = key.astype(np.int64) << NUMBER_BITS | numbers
     down, up = (np.sort(sorted_by[kind.nonzero()[0]]) for kind in (is_down, ~is_down))
     ends, hanging = up, down[:0]
     if len(down) != len(up) or _keys(down ^ up).any() or (down > up).any():

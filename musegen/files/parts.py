@@ -124,8 +124,10 @@ class _Channels:
     def _use_of_bank(self, channel: int) -> int:
         """Return what the bank makes of a channel: XG has drums from 120, GM2 in 120 alone."""
         bank = self.bank.get(channel)
+        if bank is None:
+            return UNKNOWN
         standard = self.standards.get(channel // CHANNELS, self.standards.get(ANY))
-        if bank is None or standard == "GS":
+        if standard == "GS":
             return UNKNOWN
         if standard == "XG":
             return DRUMS if bank >= 120 else MELODIC

@@ -269,6 +269,11 @@ class Events:
         """Return data byte `number`, from 0, of each event at `index`."""
         return self._raw[number:][self.data[index]]
 
+    def two_bytes(self, index: Numbers) -> tuple[np.ndarray, np.ndarray]:
+        """Return the first two data bytes of each event at `index`."""
+        at = self.data[index]
+        return self._raw[at], self._raw[1:][at]
+
     def value(self, number: int, index: Numbers) -> np.ndarray:
         """Return data byte `number` of channel messages, in which only 7 bits count."""
         return self.byte(number, index) & 0x7F
@@ -334,7 +339,7 @@ class Events:
 
     def payload(self, number: int) -> bytes:
         """Return the bytes of a meta or sysex event, without its length."""
-        at = int(self.data[number]) + int(self.status[number] == META)
+        at = int(self.data[number]) + (int(self.status[number]) == META)
         length, after = _number(self.midi, at)
         return self.midi[after : after + length]
 

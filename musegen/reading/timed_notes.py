@@ -30,7 +30,7 @@ class TimedNotes:
         start = events.tick[down]
         duration = events.tick[up] - start
         pitch, velocity = (
-            np.minimum(events.byte(number, down), 0x7F).astype(np.int64) for number in (0, 1)
+            np.minimum(data, 0x7F).astype(np.int64) for data in events.two_bytes(down)
         )
         return cls(part, start, duration, pitch, velocity)
 
@@ -65,5 +65,5 @@ class TimedNotes:
         border = borders[np.searchsorted(borders[:-1], start, side="right")]
         drums = np.array([t.is_drum for t in tracks])[track]
         length = np.where(drums, 1, np.maximum(np.minimum(end, border) - start, 1))
-        numbers = np.flatnonzero(kept)
-        return Notes(track, start, pitch, length, self.velocity)[numbers], numbers
+        notes, numbers = Notes(track, start, pitch, length, self.velocity), kept.nonzero()[0]
+        return (notes if kept.all() else notes[numbers]), numbers
