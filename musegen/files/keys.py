@@ -35,7 +35,9 @@ def keys_of(events: Events) -> tuple[Numbers, Numbers]:
     key = events.track[numbers] << 11 | channel << 7 | np.minimum(pitch, 0x7F)  # of 32 bits
     is_down = (status >= NOTE_ON) & (velocity > 0)
     sorted_by = key.astype(np.int64) << NUMBER_BITS | numbers
-    down, up = (np.sort(sorted_by[kind.nonzero()[0]]) for kind in (is_down, ~is_down))
+    down, up = (sorted_by[kind.nonzero()[0]] for kind in (is_down, ~is_down))
+    down.sort()
+    up.sort()
     ends, hanging = up, down[:0]
     if len(down) != len(up) or _keys(down ^ up).any() or (down > up).any():
         down, ends, hanging = _paired(down, up)
@@ -46,7 +48,7 @@ def keys_of(events: Events) -> tuple[Numbers, Numbers]:
         last = np.searchsorted(events.track, track, side="right") - 1
         own = np.minimum(last, _next(hanging, up))
         end[_numbers(hanging)] = _sooner(events, own, _released(events, hanging, up))
-    down = np.flatnonzero(end >= 0)
+    down = (end >= 0).nonzero()[0]
     silent = silenced(events, down, SOUNDS_OFF + NOTES_OFF)
     return down, _sooner(events, end[down], silent)
 
