@@ -50,7 +50,8 @@ class Score:
 
         `pedal`, `names`: see `read_midi`.
         """
-        _check_count((1 + np.count_nonzero(is_key(events))) // 2, limits)  # before memory is spent
+        keys = int(np.count_nonzero(is_key(events)))
+        _check_count((1 + keys) // 2, limits)  # before memory is spent
         down, up = keys_of(events)
         _check_count(len(down), limits)
         part, parts = parts_of(events, down)
