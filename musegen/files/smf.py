@@ -463,7 +463,7 @@ def _breaks_of(status: np.ndarray, below: np.ndarray, short: np.ndarray) -> list
     is_no_delta = np.zeros(len(status), bool)
     is_no_delta[short] = is_no_delta[-1] = is_other[-1] = True
     is_no_delta[3:] |= below[3:] == below[:-3]
-    bits = OTHER * is_other.view(np.uint8) | NO_DELTA * is_no_delta.view(np.uint8)
+    bits = OTHER * is_other.astype(np.uint8) | NO_DELTA * is_no_delta.astype(np.uint8)
     phase = (below - below // 3 * 3).astype(np.uint8)
     code = (4 * phase | bits).tobytes()
     return [code.translate(table) for table in BREAKS]
