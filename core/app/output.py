@@ -1,13 +1,14 @@
 """The place where the items that a command generates are written, and their kinds of files."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 from core.config import comma_separated
 from core.errors import ConfigError, UserError
-from core.files import create_folder, temporary_folder, write_whole
+from core.files import create_folder, taking_turns, temporary_folder, write_whole
 from core.wording import nearest
 
 
@@ -35,10 +36,13 @@ class Output:
     def write(self, path: Path, content: bytes) -> Path:
         """Write a file, whole or not at all; `UserError` where that cannot be.
 
-        One that is there stays unless it is the same, or can be overwritten.
+        One that is there stays unless it is the same, or can be overwritten; also one that another
+        command writes in the same moment.
         """
-        self.require_same(path, content)
-        write_whole(path, content)
+        is_alone = self.overwrite or not path.parent.is_dir()
+        with nullcontext() if is_alone else taking_turns(path.parent):
+            self.require_same(path, content)
+            write_whole(path, content)
         return path
 
     def write_all(self, files: Mapping[Path, bytes]) -> Iterator[Path]:

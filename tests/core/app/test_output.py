@@ -4,12 +4,14 @@ import os
 import resource
 from functools import partial
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from faults import in_a_child
 
 from core.app.output import Output
 from core.errors import UserError
+from core.files import write_whole
 
 
 def test_an_item_is_not_written_over_another(tmp_path: Path):
@@ -20,6 +22,30 @@ def test_an_item_is_not_written_over_another(tmp_path: Path):
     assert path.read_bytes() == b"first"
     Output(tmp_path, overwrite=True).write(path, b"second")
     assert path.read_bytes() == b"second"
+
+
+def test_an_item_is_not_written_over_one_that_is_written_at_once(tmp_path: Path, monkeypatch):
+    said: list[str] = []
+
+    def write_other() -> None:
+        try:
+            Output(tmp_path).write(tmp_path / "a.txt", b"second")
+        except UserError as error:
+            said.append(str(error))
+
+    other = Thread(target=write_other)
+
+    def write(path: Path, content: bytes) -> None:
+        monkeypatch.undo()
+        other.start()
+        other.join(0.2)
+        write_whole(path, content)
+
+    monkeypatch.setattr("core.app.output.write_whole", write)
+    Output(tmp_path).write(tmp_path / "a.txt", b"first")
+    other.join()
+    assert ["is there and holds another item" in one for one in said] == [True]
+    assert (tmp_path / "a.txt").read_bytes() == b"first"
 
 
 def test_of_files_that_belong_together_none_is_written_beside_another_item(tmp_path: Path):
