@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import socket
-import time
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -95,11 +94,10 @@ def serve(folder: StudioFolder, host: str, port: int) -> None:
 
 
 def clear(received: Path) -> None:
-    """Remove the parts of files that were broken off while they were sent, a day ago or more."""
+    """Remove the parts of files that were broken off while they were sent, as none is sent now."""
     for path in received.glob("tmp*"):
         with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > DAY:
-                path.unlink()
+            path.unlink()
 
 
 def end_quietly(server: "uvicorn.Server") -> None:

@@ -4,7 +4,6 @@ Bound to this machine alone it answers only to its own names, so that no page of
 it by a name that points here (DNS rebinding). Bound elsewhere it asks for the token.
 """
 
-import contextlib
 import errno
 import hmac
 import html
@@ -77,9 +76,14 @@ class Gate:
         if refusal is not None:
             await refusal(scope, receive, send)
             return
-        # who goes away in the middle of sending waits for no answer
-        with contextlib.suppress(ClientDisconnect):
+        try:
             await self.application(scope, receive, self._with_headers(scope, send))
+        except ClientDisconnect:  # who goes away in the middle of sending waits for no answer
+            pass
+        except RuntimeError as error:
+            if not isinstance(error.__cause__, HTTPException):
+                raise
+            await send({"type": "http.response.body"})  # it is said in the stream already
 
     def refusal(self, scope: Scope) -> Response | None:
         """Return the answer to a request that is refused; None to one that is let in."""

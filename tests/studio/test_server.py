@@ -107,6 +107,12 @@ def test_who_came_with_the_token_stays():
     assert client(TOKEN).get("/", headers={"cookie": f"{COOKIE}=wrong"}).status_code == 401
 
 
+def test_a_page_that_was_open_before_is_no_fault(visitor: TestClient):
+    """The studio was started anew; its stream says so, and is loaded anew."""
+    answer = visitor.get("/gradio_api/queue/data?session_hash=of-yesterday")
+    assert (answer.status_code, '"session_not_found":true' in answer.text) == (200, True)
+
+
 def test_a_request_is_as_large_as_the_limit_at_most():
     assert client().put("/x", content=b"x" * 1000).text == "the room"
     assert client().put("/x", content=b"x" * 1001).status_code == 413
