@@ -7,6 +7,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 stopped but resu
 import contextlib
 import logging
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from core.app.commands.command import WideHelp
-from core.app.commands.signals import Terminated
+from core.app.commands.signals import Terminated, stopped_by
 from core.errors import ConfigError, Resumable, Stopped, UserError
 from core.files import is_full
 from core.launch import is_first
@@ -25,6 +26,7 @@ FIRST_SPEAKS_SECONDS = 5.0
 """Time for the first of several processes to say why all end: torchrun ends them with the first
 that ends."""
 GOES_ON = "files that were written are whole, and the same command goes on"
+TERMINATED = f"terminated: {GOES_ON}"
 NO_MAPPING = "failed to map segment"
 """Words of the system's loader where a library finds no memory."""
 
@@ -57,12 +59,13 @@ class ErrorGroup(WideHelp, TyperGroup):
             _require_working_folder()
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            _say_last(f"interrupted: {GOES_ON}")
-            raise typer.Exit(130) from None
+            raise _stopped(signal.SIGINT) from None
         except Terminated:
-            _say_last(f"terminated: {GOES_ON}")
+            _say_last(TERMINATED)
             raise
         except Exception as error:
+            if number := stopped_by():
+                raise _stopped(number) from None
             code = _exit_code(error)
             if code is None or os.environ.get("PIANOREEL_DEBUG") == "1":
                 raise
@@ -79,6 +82,12 @@ def _require_working_folder() -> None:
         Path.cwd()
     except FileNotFoundError as error:
         raise UserError("the working folder is no longer there: cd to another one") from error
+
+
+def _stopped(number: int) -> typer.Exit:
+    """Say that a signal has ended the command; return its end."""
+    _say_last(f"interrupted: {GOES_ON}" if number == signal.SIGINT else TERMINATED)
+    return typer.Exit(128 + number)
 
 
 def _say_last(sentence: str) -> None:

@@ -31,12 +31,13 @@ class Ending:
     """A handler of signals: Ctrl-C raises `KeyboardInterrupt`, others `Terminated`.
 
     Signals within `TOGETHER_SECONDS` of the first are the same stop. A later one does not wait:
-    it exits at once.
+    it exits at once. `number`: of the signal for which it has raised, see `stopped_by`.
     """
 
     def __init__(self) -> None:
         self._since = math.inf
         self._has_ended = False
+        self.number: int | None = None
 
     def __call__(self, number: int, at: FrameType | None) -> None:
         """Raise the end of the command, now or when what may not be broken off has ended."""
@@ -49,7 +50,7 @@ class Ending:
                 os._exit(128 + number)
             self._wait(number)
         elif is_later or not self._has_ended:
-            self._has_ended = True
+            self._has_ended, self.number = True, number
             if number == signal.SIGINT:
                 raise KeyboardInterrupt
             raise Terminated(128 + number)
@@ -65,6 +66,16 @@ class Ending:
 
         signal.signal(signal.SIGALRM, look)
         signal.setitimer(signal.ITIMER_REAL, LOOK_SECONDS)
+
+
+def stopped_by() -> int | None:
+    """Return the number of the signal that ended the command; None where none has.
+
+    What was raised for it may come as an error of a library in another language.
+    """
+    handlers = map(signal.getsignal, SIGNALS)
+    numbers = [handler.number for handler in handlers if isinstance(handler, Ending)]
+    return next(filter(None, numbers), None)
 
 
 @contextmanager

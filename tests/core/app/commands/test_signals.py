@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 from conftest import REPOSITORY
 
 import cli
+from core.app.commands.failures import GOES_ON, ErrorGroup
 from core.app.commands.signals import LOOK_SECONDS, Ending, Terminated, ended_by_signals
 from core.files import temporary_folder
 from core.training.interruption import SIGNALS
@@ -91,6 +93,26 @@ def test_a_command_that_ends_meanwhile_is_not_killed_by_the_alarm(tmp_path: Path
         check=False,
     )
     assert (ended.returncode, ended.stdout) == (7, b"(0.0, 0.0)\n"), ended.stderr
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_that_a_library_turns_into_an_error_of_its_own_is_a_stop(number: int, capsys):
+    """As one in another language does, which calls Python while it reads a file."""
+
+    def command() -> None:
+        try:
+            signal.raise_signal(number)
+        except BaseException:
+            raise ValueError("no such file") from None
+
+    app = typer.Typer(cls=ErrorGroup)
+    app.callback()(lambda: None)
+    app.command()(command)
+    signal.signal(number, signal.SIG_DFL)
+    with pytest.raises(SystemExit) as left, ended_by_signals():
+        app(["command"])
+    word = "interrupted" if number == signal.SIGINT else "terminated"
+    assert (left.value.code, capsys.readouterr().err) == (128 + number, f"{word}: {GOES_ON}\n")
 
 
 def test_two_signals_at_once_are_one_stop_and_a_later_one_is_another(monkeypatch):
