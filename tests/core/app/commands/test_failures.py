@@ -41,7 +41,7 @@ PATH = "put it there, or correct its path"
 
 
 def test_a_library_does_not_remark_on_its_own_folders(monkeypatch: pytest.MonkeyPatch):
-    """As it does for a user whose home cannot be written."""
+    """It does for a user whose home cannot be written."""
     monkeypatch.setattr(logging.getLogger("matplotlib"), "level", logging.NOTSET)
     failing(UserError("no such song"))
     assert logging.getLogger("matplotlib").getEffectiveLevel() == logging.ERROR

@@ -31,7 +31,7 @@ def test_paths_are_one_object_or_a_line_each(capsys):
 
 
 def test_streams_that_are_closed_lead_nowhere(tmp_path: Path):
-    """What is printed is neither in the first file that is opened, nor on another stream."""
+    """Nothing printed is in the first file that is opened, nor on another stream."""
     program = """if True:
         import os, sys
         import cli

@@ -97,7 +97,7 @@ def test_a_command_that_ends_meanwhile_is_not_killed_by_the_alarm(tmp_path: Path
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_that_a_library_turns_into_an_error_of_its_own_is_a_stop(number: int, capsys):
-    """As one in another language does, which calls Python while it reads a file."""
+    """One in another language does, which calls Python while it reads a file."""
 
     def command() -> None:
         try:
@@ -130,7 +130,7 @@ def test_two_signals_at_once_are_one_stop_and_a_later_one_is_another(monkeypatch
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_while_the_command_itself_is_loaded_prints_nothing(number: int):
-    """Where nohup has it ignored, it does not end; and later it is what it was."""
+    """It does not end where nohup has the signal ignored, which stays so."""
     program = """if True:
         import signal, sys
 
