@@ -242,27 +242,30 @@ DRUM_NAMES = re.compile(
     r"\btoms\b|rimshot|\bshaker\b|tambourine(?! man)|cowbell|\bcongas\b|\bbongos\b|timbales|"
     r"\bbfd\b|\bbfd\d|\bssd\d|\btr-?[89]0[89]\b|perc(?!y\b)|perkus|"
     r"schlagzeug|trommel|s(?:ch)?lag[vw]erk|trummor|trumset|trommer|rummut|rumpu|davul|bębny|bicí|"
-    r"bubny|bubnj|\bdobok\b|bater[ií]a|batter(?:i[ae]|y)|τύμπαν|ντραμς|ударн|барабан|перкусс|"
-    r"תופים|طبول|กลอง|ドラム|パーカッション|スネア|ハイハット|打楽器|드럼|타악기|鼓|打击乐|打擊樂",
+    r"bubn(?:y|j|evi)|\bdob(?:ok)?\b|vurmal|trống|bater[ií]a|batter(?:i[ae]|y)|τύμπαν|ντραμς|"
+    r"ударн|барабан|перкусс|"
+    r"תופים|طبول|กลอง|ドラム|パーカッション|スネア|ハイハット|打楽器|드럼|타악기|鼓|打击乐|打擊樂|"
+    r"groove agent|^(?:beats?|ride|crash|hh|bd|sd)\W*\d*$",
     re.IGNORECASE,
 )
-"""Words in names of parts that are drums, whatever their program."""
+"""Words in names of parts that are drums, whatever their program; the last ones only where they
+are the whole name."""
 
 PROGRAMS_OF_NAMES = {
     re.compile(words, re.IGNORECASE): program
     for words, program in (
         (
-            r"bass(?!oon)|baß|\bbasa?\b|\bbaixo\b|\bbajo\b|\b\u0431\u0430\u0441\b|контрабас|μπάσο|"
-            r"\b\u05d1\u05e1\b|เบส|ベース|贝斯|貝斯|베이스",
+            r"bass(?!oon)|baß|\b(?:el)?basa?\b|basgit|basow|bask[yi]tar|\bbaixo\b|\bbajo\b|"
+            r"\b\u0431\u0430\u0441\b|контрабас|μπάσο|\b\u05d1\u05e1\b|เบส|ベース|贝斯|貝斯|베이스",
             33,
         ),
         (
-            "guitar|git[aá]r|chitarra|kitara|violão|гитар|κιθάρα|גיטרה|กีตาร์|ギター|吉他|기타",
+            "guitar|git[aá]+r|chitarra|k[iy]tara|violão|гитар|κιθάρα|גיטרה|กีตาร์|ギター|吉他|기타",
             24,
         ),
         (
             r"string|streicher|geige|bratsche|violin|violon|viola|cello|cuerdas|cordas|cordes|\barchi\b|"
-            "strijkers|stråk|stryk|smyczk|smyčc|струн|скрипк|έγχορδα|"
+            "strijkers|stråk|stry[kg]|jous[ie]|vonós|yayl|smyczk|smyčc|струн|скрипк|έγχορδα|"
             "ストリングス|バイオリン|弦乐|弦樂|小提琴|현악",
             48,
         ),
@@ -291,7 +294,8 @@ HANDS_OR_VOICES = re.compile(
 def are_known_by_names(parts: Sequence[Part]) -> bool:
     """Return whether parts have the program of a piano and other names, as many programs write.
 
-    Among parts of other programs those count that are named as drums.
+    Among parts of other programs those count that are named as drums; a name that one of these
+    has too is a title.
 
     >>> are_known_by_names([Part(0, "808 Bass", 0, False), Part(1, "Keys", 0, False)])
     True
@@ -303,14 +307,15 @@ def are_known_by_names(parts: Sequence[Part]) -> bool:
     melodic = [part for part in parts if not part.is_drum]
     pianos = [part for part in melodic if _is_piano(part)]
     names = DRUM_NAMES if len(pianos) < len(melodic) else OTHER_THAN_PIANO
-    return any(part.is_called(names) for part in pianos)
+    titles = _titles(parts)
+    return any(part.is_called(names) for part in pianos if part.name not in titles)
 
 
 def by_names(parts: Sequence[Part]) -> list[Part]:
     """Return parts with the instruments that their names say, where they have names alone.
 
-    Beside parts with programs of their own, and in a file of one part, whose name is often its
-    title, only drums are known so. See `are_known_by_names`.
+    Beside parts with programs of their own, and in a file in which all have one name, which is
+    often its title, only drums are known so. See `are_known_by_names`.
 
     >>> parts = by_names([Part(0, "808 Bass", 0, False), Part(1, "Kick", 0, False)])
     >>> [(part.program, part.is_drum) for part in parts]
@@ -319,11 +324,22 @@ def by_names(parts: Sequence[Part]) -> list[Part]:
     if not are_known_by_names(parts) or any(HANDS_OR_VOICES.search(p.name) for p in parts):
         return list(parts)
     melodic = [part for part in parts if not part.is_drum]
-    only_drums = len(parts) == 1 or not all(_is_piano(part) for part in melodic)
+    is_title = len({part.name for part in parts}) == 1
+    only_drums, titles = is_title or not all(map(_is_piano, melodic)), _titles(parts)
     return [
-        _named(part, only_drums) if _is_piano(part) and part.channel != DRUM_CHANNEL else part
+        _named(part, only_drums)
+        if _is_piano(part) and part.channel != DRUM_CHANNEL and part.name not in titles
+        else part
         for part in parts
     ]
+
+
+def _titles(parts: Sequence[Part]) -> set[str]:
+    """Return the names of melodic parts with programs of their own, which say what these are.
+
+    In a track of several channels, as of a file of one track, they are that of the song.
+    """
+    return {part.name for part in parts if not part.is_drum and not _is_piano(part)}
 
 
 def _is_piano(part: Part) -> bool:

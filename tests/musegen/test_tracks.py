@@ -83,6 +83,15 @@ def test_parts_with_names_alone_are_what_their_names_say():
         "Rummut",
         "Congas",
         "Toms",
+        "Dob",
+        "Bubnevi",
+        "Vurmal\u0131lar",
+        "Trống",
+        "Groove Agent SE",
+        "HH",
+        "BD 2",
+        "Ride",
+        "Beat 1",
     )
     for one in (
         *western,
@@ -105,8 +114,10 @@ def test_names_in_other_languages_say_the_instrument():
     assert said(bass, guitar, strings) == [(33, False), (24, False), (48, False)]
     for words, program in (
         (("Baß", "Bas", "Basa", "μπάσο", "\u05d1\u05e1", "เบส"), 33),
-        (("Gitar", "Gitár", "Violão", "κιθάρα"), 24),
+        (("Basgitaar", "Gitara basowa", "Baskytara", "Elbas"), 33),
+        (("Gitar", "Gitár", "Violão", "κιθάρα", "Gitaar", "Kytara"), 24),
         (("Archi", "Geigen", "Violons", "Stryk", "Smyczki"), 48),
+        (("Strygere", "Jouset", "Vonósok", "Yayl\u0131lar"), 48),
     ):
         for one in words:
             assert said(part(0, one), part(1, "Keys"))[0] == (program, False), one
@@ -135,12 +146,19 @@ def test_names_that_say_nothing_of_an_instrument_change_no_part():
         ("Sopran", "Alt", "Bass"),
         ("Archie", "Basil"),
         ("Lead me home",),
+        ("Let it ride",),
+        ("Crash into me", "Piano"),
         ("Percy Grainger",),
         ("The Little Drummer Boy",),
         ("Bassoon", "Piano"),
     ):
         parts = [part(n, one) for n, one in enumerate(names)]
         assert by_names(parts) == parts
+    song = "Drums and Bass"
+    parts = [part(0, song), part(1, song, program=33), part(2, song, program=48)]
+    assert by_names(parts) == parts
+    parts = [part(0, "All about that bass"), part(1, "All about that bass")]
+    assert by_names(parts) == parts
     parts = [part(0, "Bass", program=24), part(1, "Steel Drums", program=114)]
     assert by_names(parts) == parts
     melodic = Part(0, "Drums", 0, is_drum=False, channel=10)
