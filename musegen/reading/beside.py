@@ -39,6 +39,7 @@ class Beside:
     def marks(self) -> tuple[Mark, ...]:
         """Return the lyrics, markers and cue points in the bars, and the keys, in order.
 
+        What several tracks say at one step counts once.
         C major alone is left out, which programs write where nobody chose a key. The lyrics of a
         karaoke file (.kar) are its texts.
         """
@@ -53,7 +54,9 @@ class Beside:
         stays = self.bars.have(ticks) | (kinds == KEY_SIGNATURE)
         columns = (self.bars.steps(ticks), kinds, found)
         rows = zip(*(column[stays].tolist() for column in columns), strict=True)
-        marks = [Mark(at, kind, events.payload(number)) for at, kind, number in rows]
+        marks = list(
+            dict.fromkeys(Mark(at, kind, events.payload(number)) for at, kind, number in rows)
+        )
         keys = [mark for mark in marks if mark.kind == KEY_SIGNATURE]
         valid = [mark for mark in keys if key_of_signature(mark.data)]
         chosen = valid if {mark.data for mark in valid} != {C_MAJOR} else []

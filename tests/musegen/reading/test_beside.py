@@ -3,8 +3,8 @@
 from handmade import meta, midi, note
 
 from musegen.files.midi import read_midi
-from musegen.files.smf import LYRIC, TEXT
-from musegen.roll import Grid
+from musegen.files.smf import LYRIC, MARKER, TEXT
+from musegen.roll import KEY_SIGNATURE, Grid
 
 
 def marks(*tracks: bytes) -> list[tuple[int, int, bytes]]:
@@ -18,3 +18,14 @@ def test_the_texts_of_a_karaoke_file_are_its_lyrics():
     tune = note(60, 480, after=480) + note(60, 480)
     assert marks(about, words, tune) == [(4, LYRIC, b"\\La"), (8, LYRIC, b"la ")]
     assert marks(words, tune) == []
+
+
+def test_what_several_tracks_say_at_one_step_counts_once():
+    """Sequencers write keys and markers in every track; a key that comes back is another one."""
+    about = meta(KEY_SIGNATURE, b"\x02\x00") + meta(MARKER, b"A")
+    back = note(62, 480) + meta(KEY_SIGNATURE, b"\x02\x00", 1440)
+    assert marks(about + note(60, 480), about + back + note(62, 480)) == [
+        (0, KEY_SIGNATURE, b"\x02\x00"),
+        (0, MARKER, b"A"),
+        (16, KEY_SIGNATURE, b"\x02\x00"),
+    ]
