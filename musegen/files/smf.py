@@ -51,6 +51,9 @@ FOREIGN = {
     re.compile(rb"MUS\x1a|FORM.{4}X(DIR|MID)|CAKEWALK|HMI", re.DOTALL): (
         "in the format of a game or of one sequencer: convert it to MIDI"
     ),
+    re.compile(
+        rb"MMMD|BEGIN:IMELODY|[^:\r\n]{0,40}: ?[dob]=\d"
+    ): "a ringtone of a phone: convert it to MIDI",
 }
 """Beginnings of other files under the names of songs, and their cures."""
 
