@@ -1,6 +1,6 @@
 """Drum kits of MusicXML: each drum is an instrument, and its notes have no pitch."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from xml.etree.ElementTree import Element, SubElement
 
 from musegen.tonality import NATURALS, SHARPS
@@ -20,22 +20,26 @@ ELSEWHERE = 38
 
 
 def is_kit(root: Element, head: Element) -> bool:
-    """Return whether a `score-part` of a score is of drums."""
+    """Return whether a `score-part` of a score is of drums: by its instruments, or by most notes.
+
+    A voice may clap, too.
+    """
     has_drum = head.find("midi-instrument/midi-unpitched") is not None
     is_on_channel = head.findtext("midi-instrument/midi-channel") == CHANNEL
-    return (
-        has_drum
-        or is_on_channel
-        or any(n.find("unpitched") is not None for n in _notes(root, head))
-    )
+    notes = list(_notes(root, head))
+    counts = [sum(n.find(kind) is not None for n in notes) for kind in ("unpitched", "pitch")]
+    return has_drum or is_on_channel or counts[0] > counts[1]
 
 
-def with_pitches(root: Element) -> Element:
+def with_pitches(root: Element, kits: Container[str]) -> Element:
     """Give each note of a kit, in place, the pitch of its drum; return the score.
 
-    Where no number says which drum a note is, its place on the staff does.
+    `kits`: the ids of the parts that are drums. Where no number says which drum a note is, its
+    place on the staff does. A note that has a pitch keeps it, unless its instrument is a drum.
     """
     for head in root.findall("part-list/score-part"):
+        if head.attrib["id"] not in kits:
+            continue
         sounds = {
             one.attrib["id"]: int(number) - 1
             for one in head.findall("midi-instrument")
@@ -44,7 +48,10 @@ def with_pitches(root: Element) -> Element:
         only = next(iter(sounds.values())) if len(sounds) == 1 else None
         for note in _notes(root, head):
             drum, place = note.find("instrument"), note.find("unpitched")
-            known = only if drum is None else sounds.get(drum.attrib["id"], only)
+            own = None if drum is None else sounds.get(drum.attrib["id"])
+            known = only if own is None else own
+            if place is None and own is not None:
+                place = note.find("pitch")
             if place is not None:
                 pitch = _at(place) if known is None else known
                 place.tag = "pitch"

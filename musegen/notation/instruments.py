@@ -4,7 +4,18 @@ from collections.abc import Container, Iterator, Sequence
 from copy import deepcopy
 from xml.etree.ElementTree import Element, SubElement
 
+from musegen.controls import LOUDEST, MIDDLE, USUAL_VOLUME
+from musegen.files.controls import PAN, VOLUME
 from musegen.notation.measures import make_rest
+
+RIGHT = 90
+"""The right, in degrees from the middle."""
+
+USUAL_PERCENT = 100 * USUAL_VOLUME / LOUDEST
+"""The volume of a part that says none."""
+
+Levels = list[tuple[int, int]]
+"""Control changes, and their values."""
 
 Sound = tuple[str, str]
 """The program of a note, from 1 as in scores, and ""; else "" and the id of its instrument."""
@@ -47,6 +58,25 @@ def named_sounds(root: Element) -> dict[str, str]:
     }
 
 
+def levels_of(root: Element) -> dict[str, Levels]:
+    """Return the volume and the place of parts in a mix, by the ids of these.
+
+    A volume that all parts have is none: the mix is the same without it.
+    """
+    found, volumes = dict[str, Levels](), dict[str, int]()
+    for head in root.findall("part-list/score-part"):
+        name = head.attrib["id"]
+        degrees = float(head.findtext("midi-instrument/pan", "0"))
+        place = MIDDLE + int((LOUDEST - MIDDLE) * min(max(degrees / RIGHT, -1), 1))
+        found[name] = [(PAN, place)] if place != MIDDLE else []
+        percent = float(head.findtext("midi-instrument/volume", str(USUAL_PERCENT)))
+        volumes[name] = round(LOUDEST * min(max(percent, 0), 100) / 100)
+    if len(set(volumes.values())) > 1:
+        for name, volume in volumes.items():
+            found[name].append((VOLUME, volume))
+    return found
+
+
 def _sounds(head: Element, part: Element) -> Iterator[Sound]:
     """Yield the sound of each note of a part, in the order of the score."""
     numbers = head.findall("midi-instrument")
@@ -80,8 +110,10 @@ def _play(head: Element, sound: Sound) -> None:
         (SubElement(one, "midi-program") if number is None else number).text = program
     elif len(own) > 1 and named is not None and title is not None:
         title.text = named.text
-    for one in numbers[1:] if program else numbers:
+    for one in numbers[1:]:
         head.remove(one)
+    for one in [] if program else numbers[:1]:  # its levels stay
+        one[:] = [part for part in one if part.tag != "midi-program"]
 
 
 def _keep(part: Element, stays: Sequence[bool]) -> None:

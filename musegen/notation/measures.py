@@ -4,7 +4,8 @@ music21 lets a measure last until its last note, part by part, so that a part wi
 would go ahead of the others from there on.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import zip_longest
@@ -32,6 +33,41 @@ def make_rest(note: Element) -> None:
     """Make a note silent, as long as it was."""
     kept = [one for one in note if one.tag in ("duration", "voice", "staff")]
     note[:] = [Element("rest"), *kept]
+
+
+def with_ties(root: Element) -> Element:
+    """Tie notes in place as they are drawn, in a score that says of none that it sounds tied;
+    return the score."""
+    if root.find("part/measure/note/tie") is None:
+        for note in root.iterfind("part/measure/note"):
+            for drawn in note.findall("notations/tied"):
+                if drawn.get("type") in ("start", "stop"):
+                    SubElement(note, "tie", type=drawn.get("type", ""))
+    return root
+
+
+def with_repetitions(root: Element) -> Element:
+    """Fill empty measures in place that a sign says to repeat others, as of drums; return the
+    score.
+
+    The standard has their notes written out, programs write rests.
+    """
+    for part in root.findall("part"):
+        measures, length = part.findall("measure"), 0
+        for number, measure in enumerate(measures):
+            for sign in measure.iterfind("attributes/measure-style/measure-repeat"):
+                length = int(sign.text or 1) if sign.get("type") == "start" else 0
+            is_empty = all(note.find("rest") is not None for note in measure.iterfind("note"))
+            if 0 < length <= number and is_empty:
+                before = [one for one in measures[number - length] if one.tag in TIMED]
+                _replace_timed(measure, deepcopy(before))
+    return root
+
+
+def _replace_timed(measure: Element, timed: Sequence[Element]) -> None:
+    kept = [one for one in measure if one.tag not in TIMED]
+    place = max((n for n, one in enumerate(kept, 1) if one.tag == "attributes"), default=0)
+    measure[:] = [*kept[:place], *timed, *kept[place:]]
 
 
 def with_steps(root: Element) -> Element:

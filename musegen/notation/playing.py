@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from musegen.files.parts import CHANNELS
 from musegen.files.smf import with_ports
+from musegen.notation.instruments import Levels
 from musegen.notation.pedals import Presses
 from musegen.roll import KEY_SIGNATURE
 
@@ -102,12 +103,13 @@ class Players:
     """Who plays the parts of a score, by the ids of these.
 
     kits: those of drums. sounds: what plays others where the score has no number, see
-    `named_sounds`. pedals: what the pedals of each part do.
+    `named_sounds`. pedals: what the pedals of each part do. levels: see `levels_of`.
     """
 
     kits: Container[str]
     sounds: Mapping[str, str]
     pedals: Mapping[str, Presses]
+    levels: Mapping[str, Levels]
 
     def of(self, part: Any) -> str:
         """Return the id of a part of music21, which is in a group named by it.
@@ -144,6 +146,10 @@ def play(score: Any, players: Players, numbers: Sequence[int]) -> bytes:
             begin = [
                 (0, mido.MetaMessage("track_name", name=part.partName or "")),
                 (0, mido.Message("program_change", channel=channel, program=program)),
+                *(
+                    (0, mido.Message("control_change", channel=channel, control=n, value=level))
+                    for n, level in players.levels.get(name, ())
+                ),
             ]
             pressed = _presses(players.pedals.get(name, {}), channel, order)
             played = _messages(strokes, channel)
@@ -230,11 +236,12 @@ def _signatures(order: Order) -> Iterator[Event]:
 
 
 def _keys(order: Order) -> Iterator[Event]:
-    """Yield the key where it changes."""
+    """Yield the key where it changes; those of accidentals that no key of MIDI has are none."""
     import mido
 
     signatures = ((measure.offset, measure.keySignature) for measure in order.measures)
-    written = [(at, (key.sharps, getattr(key, "mode", "major"))) for at, key in signatures if key]
+    named = [(at, key) for at, key in signatures if key and key.sharps is not None]
+    written = [(at, (key.sharps, getattr(key, "mode", "major"))) for at, key in named]
     for at, (sharps, mode) in order.states(written):
         data = sharps % 256, int(mode == "minor")
         yield at, mido.UnknownMetaMessage(KEY_SIGNATURE, data=data)
@@ -295,7 +302,8 @@ class _Stroke:
 def _strokes(staves: Sequence[Any], order: Order) -> list[list[_Stroke]]:
     """Return what is struck on each staff of a part.
 
-    A note that is tied to one before sounds on with it, in whichever voice and staff that is.
+    A note that is tied to one before sounds on with it, in whichever voice and staff that is. A
+    staff that has all notes of another one, as tablature has, is silent.
     """
     played = list[_Stroke]()
     for staff, part in enumerate(staves):
@@ -315,7 +323,8 @@ def _strokes(staves: Sequence[Any], order: Order) -> list[list[_Stroke]]:
         else:
             found[staff].append(one)
         ending[pitch, one.end].append(one)
-    return found
+    sounds = [sorted((one.begin, one.end, one.note.pitch.midi) for one in line) for line in found]
+    return [[] if sounds[n] in sounds[:n] else line for n, line in enumerate(found)]
 
 
 def _is_tied(note: Any) -> bool:

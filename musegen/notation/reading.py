@@ -13,8 +13,15 @@ from core.data.limits import Limits
 from core.data.sources import UNREADABLE, RejectedFile
 from core.data.workers import Failure, map_in_processes
 from musegen.notation.drums import is_kit, with_pitches
-from musegen.notation.instruments import by_programs, named_sounds
-from musegen.notation.measures import by_parts, of_equal_lengths, with_steps, without_cues
+from musegen.notation.instruments import by_programs, levels_of, named_sounds
+from musegen.notation.measures import (
+    by_parts,
+    of_equal_lengths,
+    with_repetitions,
+    with_steps,
+    with_ties,
+    without_cues,
+)
 from musegen.notation.order import played_order, without_repeats
 from musegen.notation.pedals import pedals_of
 from musegen.notation.playing import Players, play
@@ -36,7 +43,7 @@ def to_midi(data: bytes, limits: Limits) -> bytes:
     """Return a score as a MIDI file; raise `RejectedFile` if it is none."""
     text = _unpacked(data, limits) if data.startswith(PACKED) else data
     try:
-        root = with_steps(by_parts(_tree(text)))
+        root = with_repetitions(with_ties(with_steps(by_parts(_tree(text)))))
     except BROKEN as error:
         raise RejectedFile("unreadable", f"no whole MusicXML: {error}") from error
     try:
@@ -44,17 +51,20 @@ def to_midi(data: bytes, limits: Limits) -> bytes:
     except ImportError as error:
         install = "MusicXML needs music21: pip install 'pianoreel[musicxml]'"
         raise RejectedFile("needs-music21", install) from error
+    if root.find("part/measure") is None:
+        raise RejectedFile("no-notes", "the score has no measures: export it once more")
     order = played_order(root)
     try:
         heads = root.findall("part-list/score-part")
         kits = {head.attrib["id"] for head in heads if is_kit(root, head)}
-        written = with_numbers(without_repeats(without_cues(with_pitches(root))))
+        written = with_numbers(without_repeats(without_cues(with_pitches(root, kits))))
         sounding = of_equal_lengths(by_programs(written, kits))
         whole = ElementTree.tostring(sounding, encoding="unicode")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of instruments that music21 does not know
             score = music21.converter.parseData(whole, format="musicxml")
-            players = Players(kits, named_sounds(root), pedals_of(sounding))
+            levels = levels_of(sounding)
+            players = Players(kits, named_sounds(root), pedals_of(sounding), levels)
             return play(score, players, order)
     except Exception as error:  # music21 raises whatever its readers raise
         detail = f"music21 fails: {error or type(error).__name__}"

@@ -129,3 +129,30 @@ def test_a_part_without_a_number_has_that_of_its_standard_sound(
     )
     (part,) = read_midi(score.encode()).claims.parts
     assert part.program == program
+
+
+def levels(*mixes: str) -> list[tuple[int, int]]:
+    """(volume, place) of parts with these volumes and places in a mix."""
+    heads = "".join(
+        f"<score-part id='P{n}'><part-name>{n}</part-name><midi-instrument id='I{n}'>{mix}"
+        "</midi-instrument></score-part>"
+        for n, mix in enumerate(mixes)
+    )
+    bar = f"<measure>{FOUR_FOUR}{note('C')}</measure>"
+    parts = "".join(f"<part id='P{n}'>{bar}</part>" for n in range(len(mixes)))
+    score = f"<score-partwise><part-list>{heads}</part-list>{parts}</score-partwise>"
+    found = read_performance(score.encode()).controls
+    return [(int(one.volume[0]), int(one.panning[0])) for one in found]
+
+
+@pytest.mark.slow
+def test_parts_are_as_loud_and_at_the_place_as_in_the_mix():
+    """Half of 127; the usual volume, 100, where none is said; -90 degrees are the left."""
+    assert levels(
+        "<volume>50</volume><pan>-90</pan>", "<pan>45</pan>", "<volume>0</volume><pan>0</pan>"
+    ) == [(64, 1), (100, 95), (0, 64)]
+
+
+@pytest.mark.slow
+def test_a_volume_that_all_parts_have_is_none():
+    assert levels("<volume>60</volume>", "<volume>60</volume>") == [(100, 64), (100, 64)]

@@ -143,3 +143,61 @@ def test_measures_are_filled_up_in_the_voice_that_ends_last():
     *_, forward, rest = root.find("part/measure") or []
     assert (forward.tag, forward.findtext("duration")) == ("forward", "4.0")
     assert (rest.findtext("duration"), rest.findtext("voice")) == ("2.0", "1")
+
+
+def repeating(kind: str, measures: int = 1) -> str:
+    sign = f'<measure-repeat type="{kind}">{measures if kind == "start" else ""}</measure-repeat>'
+    return f"<attributes><measure-style>{sign}</measure-style></attributes>"
+
+
+@pytest.mark.slow
+def test_empty_measures_repeat_others_where_a_sign_says_so() -> None:
+    """Two repeat two, then comes one of rest; what the sign stands over stays if it has notes."""
+    rest, two = "zzzz", repeating("start", 2)
+    measures = [BAR + line("CzDz"), line("zEzz"), two + line(rest), line(rest)]
+    song = read([*measures, repeating("stop") + line(rest), line("FFFF")])
+    assert beats(song, 0) == [0, 2, 5, 8, 10, 13, 20, 21, 22, 23]
+    song = read([BAR + line("CCzz"), repeating("start") + line("zzCz"), WHOLE_REST])
+    assert beats(song, 0) == [0, 1, 6, 10]
+
+
+@pytest.mark.slow
+def test_notes_are_tied_as_they_are_drawn_where_no_tie_sounds() -> None:
+    """C sounds through two bars; beside a tie that sounds, one that is only drawn is struck."""
+    drawn = [
+        f"<notations><tied type='{kind}'/></notations>" for kind in ("start", "stop", "let-ring")
+    ]
+    whole = "<note><pitch><step>C</step><octave>4</octave></pitch><duration>8</duration>{}</note>"
+    bars = [whole.format(drawn[0]), whole.format(drawn[1]), whole.format(drawn[2])]
+    assert beats(read([BAR + bars[0], *bars[1:], whole.format("")]), 0) == [0, 8, 12]
+    sounding = [whole.format(f'<tie type="{kind}"/>') for kind in ("start", "stop")]
+    assert beats(read([BAR + bars[0], bars[1], *sounding]), 0) == [0, 4, 8]
+
+
+@pytest.mark.slow
+def test_tablature_beside_its_notes_is_silent() -> None:
+    """The other staff of a piano is not, though it has one of the notes."""
+    staves = BAR.replace("</attributes>", "<staves>2</staves></attributes>")
+    back = "<backup><duration>8</duration></backup>"
+
+    def on(staff: int, letters: str) -> str:
+        return line(letters).replace("</note>", f"<staff>{staff}</staff></note>")
+
+    same = read([staves + on(1, "CDEF") + back + on(2, "CDEF")])
+    assert [part.name for part in same.claims.parts] == ["1"]
+    other = read([staves + on(1, "CDEF") + back + on(2, "CGEF")])
+    assert [other.notes.of(n).pitch.tolist() for n in (0, 1)] == [
+        [36, 38, 40, 41],
+        [36, 43, 40, 41],
+    ]
+
+
+@pytest.mark.slow
+def test_a_key_of_no_circle_of_fifths_is_none() -> None:
+    """B flat and F sharp, as of folk music: its notes have their own accidentals."""
+    key = "".join(
+        f"<key-step>{step}</key-step><key-alter>{alter}</key-alter>"
+        for step, alter in (("B", -1), ("F", 1))
+    )
+    song = read([BAR.replace("<time>", f"<key>{key}</key><time>") + line("CDEF")])
+    assert song.notes.pitch.tolist() == [36, 38, 40, 41] and not song.marks

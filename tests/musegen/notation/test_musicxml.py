@@ -135,6 +135,41 @@ def test_a_score_is_played_with_its_repeats_its_pickup_and_its_drums():
     ]
 
 
+@pytest.mark.slow
+def test_a_drum_that_is_written_with_a_pitch_sounds_as_its_instrument():
+    """A stroke of the hi-hat stands as C5 (72) in the score, and sounds as one all the same."""
+    pytest.importorskip("music21")
+    pitched = "<pitch><step>C</step><octave>5</octave></pitch><duration>2</duration>"
+    named = f'<note>{pitched}<instrument id="H"/></note>'
+    stroke = '<note><unpitched/><duration>2</duration><instrument id="H"/></note>'
+    assert stroke in SCORE
+    played = read_performance(SCORE.replace(stroke, named).encode(), ())
+    assert played.pitch.tolist() == read_performance(SCORE.encode(), ()).pitch.tolist()
+
+
+@pytest.mark.slow
+def test_a_voice_that_claps_once_is_no_drum():
+    pytest.importorskip("music21")
+    note = "<note><pitch><step>C</step><octave>4</octave></pitch><duration>1</duration></note>"
+    clap = "<note><unpitched/><duration>1</duration></note>"
+    head = "<score-part id='P1'><part-name>Oboe</part-name></score-part>"
+
+    def played(bar: str) -> list[tuple[bool, int]]:
+        part = f"<part id='P1'><measure>{bar}</measure></part>"
+        score = f"<score-partwise><part-list>{head}</part-list>{part}</score-partwise>"
+        found = read_performance(score.encode(), ())
+        drums = [found.tracks[n].is_drum for n in found.track.tolist()]
+        return list(zip(drums, found.pitch.tolist(), strict=True))
+
+    assert played(note + clap + note + note) == [(False, 60)] * 3
+    assert played(clap + clap + clap + note) == [(True, 38)] * 3 + [(True, 60)]
+
+
+def test_a_score_without_measures_says_so():
+    with pytest.raises(RejectedFile, match="no measures: export it once more"):
+        read_midi(b"<score-partwise><part-list/></score-partwise>")
+
+
 def staff(step: str, octave: int, number: int) -> str:
     pitch = f"<pitch><step>{step}</step><octave>{octave}</octave></pitch>"
     return f"<note>{pitch}<duration>4</duration><staff>{number}</staff></note>"
