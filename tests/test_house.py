@@ -261,7 +261,7 @@ WINGS = {
             *("controls", "files", "notation", "performance", "playing"),
             *("reading", "roll", "tonality", "tracks"),
         },
-        "notation": {"files", "notation", "roll", "tonality", "tracks"},
+        "notation": {"controls", "files", "notation", "roll", "tonality", "tracks"},
         "reading": {
             *("controls", "files.controls", "files.keys", "files.limits", "files.parts"),
             *("files.pedal", "files.smf", "performance", "reading", "roll", "tonality", "tracks"),

@@ -24,7 +24,7 @@ SOUNDS = {"damper-pedal": SUSTAIN, "sostenuto-pedal": SOSTENUTO}
 """The attributes of a `sound` beside which no mark is, and their control changes."""
 
 WORDS = {"yes": 100.0, "no": 0.0}
-"""What such an attribute says in place of a per cent."""
+"""The per cent that words of such an attribute stand for."""
 
 
 class Press(NamedTuple):

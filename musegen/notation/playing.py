@@ -100,7 +100,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Players:
-    """Who plays the parts of a score, by the ids of these.
+    """The players of the parts of a score, by the ids of these.
 
     kits: those of drums. sounds: what plays others where the score has no number, see
     `named_sounds`. pedals: what the pedals of each part do. levels: see `levels_of`.

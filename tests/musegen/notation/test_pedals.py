@@ -69,8 +69,8 @@ def test_a_pedal_is_of_both_staves_and_comes_back_in_each_repeat():
     back = "<backup><duration>8</duration></backup>"
     lower = note("E", staff=2) + note("F", 3, staff=2)
     once = [(0, 4, 60), (0, 4, 64), (1, 3, 62), (1, 3, 65)]
-    again = [(at + 4, beats, pitch) for at, beats, pitch in once]
-    assert sounding(score(upper + back + lower + BACK, staves=2)) == once + again
+    second = [(at + 4, beats, pitch) for at, beats, pitch in once]
+    assert sounding(score(upper + back + lower + BACK, staves=2)) == once + second
 
 
 def test_pedals_are_found_where_they_stand_and_where_they_are_moved_to():
