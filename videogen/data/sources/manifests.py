@@ -1,6 +1,7 @@
 """Manifests below a start: every table that names clips is one, or stops.
 
-Otherwise the names of files would stand in for the captions that it holds.
+Otherwise the names of files would stand in for the captions that it holds. A table that is not
+understood is left where those that are name its clips: captions.xlsx beside the CSV made of it.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -59,11 +60,14 @@ class Manifests:
 
     def read(self) -> None:
         """Read all tables; raise `UserError` for one that names clips and is no manifest."""
+        left: list[tuple[File, str]] = []
         for table in self._tables():
             if why := _unread(table):
-                self._require_no_tie(table, why)
+                left.append((table, why))
             elif table.suffix in KINDS or is_list(table.place):
-                self._read(table)
+                left += [(table, why)] if (why := self._read(table)) else []
+        for table, why in left:
+            self._require_no_tie(table, why, self.named)
         if self.given is not None:
             self.rows = _of_clips(self.rows, self.given)
 
@@ -122,41 +126,46 @@ class Manifests:
             return are_of_one(file, self.clips.tree, self.limits)
         return file.suffix in TEXTS
 
-    def _read(self, table: File) -> None:
-        """Read a table; of one and a link to it, one."""
+    def _read(self, table: File) -> str:
+        """Read a table; of one and a link to it, one. Return why it is not understood."""
         real = real_path(table.place)
         if real in self._seen:
-            return
+            return ""
         self._seen.add(real)
         tree = self.clips.tree
         try:
             self.rows[table.place] = read_manifest(table, self.limits, tree)
         except NotUnderstood as error:
-            self._refuse(table, error)
-            return
+            return self._refuse(table, error)
         captions = captions_beside(table, tree) if is_list(table.place) else None
         self.texts |= {captions.place} if captions else set()
         self.used |= {table.place, *self.texts}
+        return ""
 
-    def _refuse(self, table: File, error: NotUnderstood) -> None:
-        """Raise `UserError` for a table that is not understood.
+    def _refuse(self, table: File, error: NotUnderstood) -> str:
+        """Raise `UserError` for a manifest with a fault; return why another table is none.
 
-        A text is one only if it is called so, or is a manifest with a fault.
+        A text is a table only if it is called so, or is a manifest with a fault.
         """
         is_text = table.suffix in TEXT_TABLES and not is_list(table.place)
-        if not is_text or isinstance(error, Faulty):
+        if isinstance(error, Faulty):
             self._require_no_tie(table, str(error))
-        elif table.suffix in EXPECTED:
+        elif is_text and table.suffix in EXPECTED:
             self._require_not_given(table, str(error))
+        return "" if is_text else str(error)
 
     def _require_not_given(self, table: File, why: str) -> None:
         if table.place == self.clips.start and self.given is None:
             raise UserError(f"{table} is not a manifest: {why}")
 
-    def _require_no_tie(self, table: File, why: str) -> None:
-        """Raise `UserError` for a table that was given itself, or is tied to a clip."""
+    def _require_no_tie(self, table: File, why: str, named: Collection[Path] = ()) -> None:
+        """Raise `UserError` for a table that was given itself, or is tied to a clip.
+
+        Clips that are `named` by other tables have their captions from these.
+        """
         self._require_not_given(table, why)
-        clips, around = self.given or self.clips.places, self.clips.tree.entries
+        around = self.clips.tree.entries
+        clips = [one for one in self.given or self.clips.places if real_path(one) not in named]
         beside = (place for place in around if place.parent == table.place.parent)
         if how := tie(table, clips, beside, self.limits):
             raise UserError(

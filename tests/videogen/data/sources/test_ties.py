@@ -2,6 +2,7 @@
 
 import gzip
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,19 @@ def test_a_workbook_that_names_clips_stops(tmp_path: Path):
     assert clips(tmp_path) == {"videos/a.mp4": ("videos", "folder")}
     (tmp_path / "videos" / "metadata.parquet").write_bytes(b"PAR1 PAR1")
     with pytest.raises(UserError, match=r"metadata\.parquet lies beside a\.mp4"):
+        listing([str(tmp_path)])
+
+
+def test_a_workbook_stays_beside_the_csv_that_was_made_of_it(tmp_path: Path):
+    """Its clips have their captions; one that only it names stops."""
+    csv = "path,caption\na.mp4,a dog runs\n"
+    write(tmp_path, a_dot_mp4="x", captions_dot_csv=csv, sizes_dot_csv="film,width\na.mp4,64\n")
+    with zipfile.ZipFile(tmp_path / "captions.xlsx", "w") as book:
+        book.writestr("xl/sharedStrings.xml", "<sst><si><t>a.mp4</t><t>b.mp4</t></si></sst>")
+    assert clips(tmp_path) == {"a.mp4": ("a dog runs", "manifest")}
+    assert listing([str(tmp_path)]).passed_over == Counter({".xlsx": 1, ".csv": 1})
+    write(tmp_path, b_dot_mp4="x")
+    with pytest.raises(UserError, match=r"captions\.xlsx names b\.mp4"):
         listing([str(tmp_path)])
 
 
