@@ -1,18 +1,23 @@
 """Captions of the clips that no manifest names: from texts, facts, folders and names."""
 
+import re
 from pathlib import Path
 
 from core.data.sources import RejectedFile
+from core.errors import UserError
 from videogen.data.manifest import caption_of
 from videogen.data.sources.captioned import CaptionSource, Origin
 from videogen.data.sources.clips import Clips
 from videogen.data.sources.facts import CLASS, FACTS, caption_in
-from videogen.data.sources.manifests import Manifests
-from videogen.data.sources.texts import TEXTS
+from videogen.data.sources.manifests import OTHER_CAPTIONS, Manifests
+from videogen.data.sources.texts import TEXT_FOLDERS, TEXTS
 from videogen.files.archives import ARCHIVES
 from videogen.files.limits import VideoLimits
 from videogen.files.text import decode
-from videogen.files.tree import File
+from videogen.files.tree import Entry, File, folded
+
+_ENDING = re.compile(rf"[ ._-]+\(?(?:{'|'.join(TEXT_FOLDERS)})\)?$")
+"""Words after the name of a clip: rex_caption.txt, rex.prompt.txt."""
 
 
 class Captions:
@@ -23,6 +28,30 @@ class Captions:
     ):
         self.clips, self.manifests, self.source, self.limits = clips, manifests, source, limits
         self.texts: set[Path] = set()
+
+    def require_beside(self) -> None:
+        """Raise `UserError` for a text that is named after a clip and lies where none is read.
+
+        The name of the folder or of the file would stand in for the caption in it.
+        """
+        of: dict[str, list[Path]] = {}
+        for place in self.clips.places:
+            of.setdefault(folded(Path(self.clips.stem(place))), []).append(place)
+        for place, entry in self.clips.tree.entries.items():
+            if place.suffix.lower() not in TEXTS or not self.clips.is_given(place):
+                continue
+            stem = folded(Path(place.stem))
+            named = of.get(stem) or of.get(_ENDING.sub("", stem)) or []
+            texts = [self.clips.text(clip) for clip in named]
+            bare = [clip for clip, text in zip(named, texts, strict=True) if not text]
+            bare = [one for one in bare if not (self._facts(one) or self.manifests.above(one))]
+            if bare and entry not in texts:
+                own = f"{self.clips.stem(bare[0])}{TEXTS[0]}"
+                raise UserError(
+                    f"{entry.file} seems to be the caption of {bare[0].name}, and is not read: "
+                    f"name it {own}, beside the clip or in a folder {TEXT_FOLDERS[1]}, or "
+                    f"{OTHER_CAPTIONS}"
+                )
 
     def of(self, place: Path) -> tuple[str, Origin]:
         """Return the caption of a clip and where it comes from.
@@ -61,10 +90,8 @@ class Captions:
 
     def _in_facts(self, place: Path) -> str | None:
         """Return the caption in the facts of a clip, else its class; None if there is neither."""
-        facts, classes = (
-            self.clips.tree.find(place.parent / f"{self.clips.stem(place)}{suffix}")
-            for suffix in (FACTS, CLASS)
-        )
+        facts = self._facts(place)
+        classes = self.clips.tree.find(place.parent / f"{self.clips.stem(place)}{CLASS}")
         caption = caption_in(facts.file, self.limits) if facts else None
         if not caption and classes:
             return self._read(classes.file) or None
@@ -73,6 +100,12 @@ class Captions:
         if facts and caption:
             self.texts.add(facts.file.place)
         return caption
+
+    def _facts(self, place: Path) -> Entry | None:
+        """Return the facts of a clip, rex.json or rex.mp4.json of rex.mp4, if there are any."""
+        names = (self.clips.stem(place), place.name)
+        found = (self.clips.tree.find(place.parent / f"{name}{FACTS}") for name in names)
+        return next((entry for entry in found if entry), None)
 
     def _read(self, file: File) -> str:
         self.texts.add(file.place)

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from core.data.sources import GZIP_SUFFIX, UNREADABLE, RejectedFile
 from videogen.data.cells import NotUnderstood
-from videogen.data.sources.unread import IN_BYTES, PACKED, WORKBOOKS
+from videogen.data.sources.unread import IN_BYTES, IN_MARKS, IN_ZIPS, PACKED, WORKBOOKS
 from videogen.data.tables import read_text
 from videogen.files.archives import archive_in
 from videogen.files.limits import VideoLimits
@@ -29,8 +29,8 @@ def contents(table: File, limits: VideoLimits) -> str:
     if table.suffix in PACKED:
         raise NotUnderstood("it is no text")
     reader = {
-        **dict.fromkeys(IN_BYTES, _in_bytes),
-        **dict.fromkeys(WORKBOOKS, _in_workbook),
+        **dict.fromkeys((*IN_BYTES, *IN_MARKS), _in_bytes),
+        **dict.fromkeys((*WORKBOOKS, *IN_ZIPS), _in_workbook),
         GZIP_SUFFIX: _in_gzip,
     }.get(table.suffix)
     if reader is None:

@@ -1,4 +1,7 @@
-"""Facts of single clips: rex.json or rex.cls beside rex.mp4, as shards of WebDataset have them."""
+"""Facts of single clips: rex.json or rex.cls beside rex.mp4, as shards of WebDataset have them.
+
+Albums of phones are exported with rex.mp4.json.
+"""
 
 import json
 from pathlib import Path
@@ -8,6 +11,7 @@ from core.data.sources import RejectedFile
 from videogen.data.cells import NotUnderstood
 from videogen.data.tables import CAPTIONS, PATHS, columns, read_text
 from videogen.files.limits import VideoLimits
+from videogen.files.reading import VIDEO
 from videogen.files.tree import File, Tree, folded
 
 FACTS = ".json"
@@ -34,13 +38,15 @@ def are_of_one(file: File, tree: Tree, limits: VideoLimits) -> bool:
 def caption_in(file: File, limits: VideoLimits) -> str | None:
     """Return the caption in the facts of a clip: empty if it has no letter, None if none is there.
 
-    Raises `RejectedFile` for what is no JSON.
+    The name of a video is none, such as the title of a film in the albums of phones. Raises
+    `RejectedFile` for what is no JSON.
     """
     found = _parsed(file, limits)
     facts = found if isinstance(found, dict) else {NAMES[0]: found}
     values = [facts[name] for name in (*NAMES, columns(facts)[1]) if name in facts]
     texts = [one for value in values for one in (value if isinstance(value, list) else [value])]
-    caption = next((text for text in texts if isinstance(text, str) and text.strip()), None)
+    words = (one for one in texts if isinstance(one, str) and one.strip())
+    caption = next((one for one in words if Path(one.strip()).suffix.lower() not in VIDEO), None)
     return "" if caption is None and "" in texts else caption
 
 

@@ -19,7 +19,7 @@ from videogen.data.sources.contents import in_any_encoding
 from videogen.data.sources.facts import FACTS, are_of_one
 from videogen.data.sources.texts import TEXTS
 from videogen.data.sources.ties import tie
-from videogen.data.sources.unread import OTHER_TABLES
+from videogen.data.sources.unread import DOCUMENTS, OTHER_TABLES
 from videogen.data.tables import (
     CAPTION_LISTS,
     LISTS,
@@ -116,7 +116,7 @@ class Manifests:
         for place, entry in tree.entries.items():
             is_report = place.name == OWN_REPORT or tree.find(place.with_name(SETTINGS_FILE))
             is_candidate = self.clips.is_given(place) and not is_report
-            is_beside = place.with_suffix("") in clips
+            is_beside = place.with_suffix("") in clips | self.clips.places
             if is_candidate and not (is_beside and self._is_of_one(entry.file)):
                 yield entry.file
 
@@ -175,6 +175,8 @@ class Manifests:
 
 def _unread(file: File) -> str:
     """Return why a file that can be a table is not read, empty if it is, or can be none."""
+    if file.suffix in DOCUMENTS:
+        return f"write its captions into clips.csv: {file.suffix} is not read"
     if file.suffix in OTHER_TABLES:
         return f"save it as CSV: {file.suffix} is not read"
     return f"unpack it: {GZIP_SUFFIX} is not read" * _is_packed(file)

@@ -38,6 +38,8 @@ class Search:
             self.manifests.read()
         if captions == "auto" and not self.manifests.rows:
             self.manifests.require_paired()
+        if captions == "auto" and given is None:
+            self.captions.require_beside()
 
     @property
     def texts(self) -> set[Path]:

@@ -13,7 +13,7 @@ from core.data.sources import GZIP_SUFFIX
 from videogen.data.cells import NotUnderstood
 from videogen.data.sources.contents import contents, in_any_encoding, unescaped
 from videogen.data.sources.texts import TEXTS
-from videogen.data.sources.unread import IN_BYTES
+from videogen.data.sources.unread import DOCUMENTS, IN_BYTES
 from videogen.files.limits import VideoLimits
 from videogen.files.reading import VIDEO
 from videogen.files.tree import File, folded
@@ -110,7 +110,7 @@ class _Mentions:
         """Return the clip of a table's own place: of rex.csv with captions, or of rex.txt.gz."""
         own = self.table.place
         own = own.with_suffix("") if self.table.suffix == GZIP_SUFFIX else own
-        if own.suffix.lower() not in TEXTS and not _SAYS_CAPTION.search(self.text):
+        if own.suffix.lower() not in (*TEXTS, *DOCUMENTS) and not _SAYS_CAPTION.search(self.text):
             return set()
         stem = own.with_suffix("")
         return {clip.name for clip in self.places if stem in (clip, clip.with_suffix(""))}

@@ -8,9 +8,13 @@ PACKED = (".parquet", ".feather", ".arrow", ".numbers")
 """Suffixes of tables whose letters are not in their bytes."""
 IN_BYTES = (".xls", ".pkl", ".pickle", ".db", ".sqlite", ".sqlite3")
 """Suffixes of tables with names as they are among other bytes."""
+IN_ZIPS, IN_MARKS = (".docx", ".odt"), (".rtf", ".doc")
+"""Suffixes of documents in zips of XML, and of those with words as they are among marks."""
+DOCUMENTS = (*IN_ZIPS, *IN_MARKS)
+"""Suffixes of documents, in which captions may be written."""
 OTHER_TABLES = (
     *(".yaml", ".yml", ".xml", ".toml", ".ini", ".json5"),
-    *(*WORKBOOKS, *PACKED, *IN_BYTES),
+    *(*WORKBOOKS, *PACKED, *IN_BYTES, *DOCUMENTS),
 )
 """Suffixes of files that can be tables, and are not read."""
 _CURES = {

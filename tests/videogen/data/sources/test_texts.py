@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from listings import clips, of, write
 
+from core.errors import UserError
 from videogen.data.sources.listing import listing
 from videogen.files.tree import Tree
 
@@ -60,3 +61,26 @@ def test_texts_of_many_clips_are_looked_up_only_where_there_are_some(
     write(tmp_path, **{f"{number}_dot_mp4": "x" for number in range(100)})
     assert len(listing([str(tmp_path)]).clips) == 100
     assert len(asked) < 100 * 20, "in each folder they would be 120 a clip"
+
+
+@pytest.mark.parametrize(
+    "text", ["annotations/a.txt", "a_caption.txt", "videos/a.prompt.txt", "x/y/A (Text).caption"]
+)
+def test_a_text_that_is_named_after_a_clip_and_is_not_read_stops(tmp_path: Path, text: str):
+    """The name of the folder would be the caption in its place."""
+    write(tmp_path, videos__a_dot_mp4="x", videos__b_dot_mp4="x", videos__b_dot_txt="a cat")
+    (tmp_path / text).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / text).write_text("a dog runs")
+    with pytest.raises(UserError, match=r"seems to be the caption of a\.mp4, .* name it a\.txt"):
+        listing([str(tmp_path)])
+    assert clips(tmp_path, "folder")["videos/a.mp4"] == ("videos", "folder")
+    write(tmp_path, videos__a_dot_json='{"caption": "a fox"}')
+    assert clips(tmp_path)["videos/a.mp4"] == ("a fox", "text")
+    write(tmp_path, clips_dot_csv="path,caption\na.mp4,a dog\nb.mp4,a cat\n")
+    assert clips(tmp_path)["videos/a.mp4"] == ("a dog", "manifest")
+
+
+def test_texts_about_other_things_stop_nothing(tmp_path: Path):
+    write(tmp_path, dogs__a_dot_mp4="x", cats__a_dot_mp4="x", cats__a_dot_txt="a cat")
+    write(tmp_path, README_dot_txt="x", dogs__a_licence_dot_txt="x", dogs__notes_dot_txt="x")
+    assert clips(tmp_path) == {"dogs/a.mp4": ("dogs", "folder"), "cats/a.mp4": ("a cat", "text")}

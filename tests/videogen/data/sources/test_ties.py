@@ -75,6 +75,25 @@ def test_a_workbook_that_names_clips_stops(tmp_path: Path):
         listing([str(tmp_path)])
 
 
+@pytest.mark.parametrize(("name", "words"), [("captions", "a.mp4 a dog runs"), ("a", "a dog")])
+@pytest.mark.parametrize("suffix", [".docx", ".odt", ".rtf"])
+def test_a_document_that_names_clips_or_is_named_after_one_stops(
+    tmp_path: Path, name: str, words: str, suffix: str
+):
+    """Others lie beside clips as well: licences, letters."""
+    write(tmp_path, a_dot_mp4="x")
+    for one, text in (("licence", "all may use it"), (name, words)):
+        assert clips(tmp_path) == {"a.mp4": ("a", "name")}
+        path = tmp_path / f"{one}{suffix}"
+        if suffix == ".rtf":
+            path.write_text(f"{{\\rtf1 {text}}}")
+        else:
+            with zipfile.ZipFile(path, "w") as document:
+                document.writestr("word/document.xml", f"<w:t>{text}</w:t>")
+    with pytest.raises(UserError, match=rf"{name}\{suffix} names a\.mp4, .* into clips\.csv"):
+        listing([str(tmp_path)])
+
+
 def test_a_workbook_stays_beside_the_csv_that_was_made_of_it(tmp_path: Path):
     """Its clips have their captions; one that only it names stops."""
     csv = "path,caption\na.mp4,a dog runs\n"
