@@ -14,6 +14,8 @@ PICTURES = (
     *(".avif", ".heic", ".heif", ".jfif", ".jpe"),
 )
 """Suffixes of pictures."""
+_SAME = {".jpeg": ".jpg", ".jpe": ".jpg", ".jfif": ".jpg", ".tiff": ".tif", ".heif": ".heic"}
+"""Suffixes of one format, which sequences may mix."""
 FEWEST = 2
 """Pictures of a sequence, at least."""
 
@@ -23,7 +25,7 @@ _NUMBERED = re.compile(r"(.*?)(\d+)\)?")
 
 @dataclass(frozen=True)
 class Numbered:
-    """A picture's folder, what its name begins with, and its suffix, with its number."""
+    """A picture's folder, what its name begins with, and its format, with its number."""
 
     series: tuple[Path, str, str]
     number: int
@@ -34,7 +36,8 @@ def numbered(place: Path) -> Numbered | None:
     match = _NUMBERED.fullmatch(place.stem)
     if place.suffix.lower() not in PICTURES or not match or len(match[2]) > 18:
         return None
-    return Numbered((place.parent, match[1], place.suffix.lower()), int(match[2]))
+    suffix = place.suffix.lower()
+    return Numbered((place.parent, match[1], _SAME.get(suffix, suffix)), int(match[2]))
 
 
 def sequences(places: Iterable[Path]) -> Mapping[Path, list[Path]]:

@@ -45,6 +45,14 @@ def test_each_picture_is_a_frame(tmp_path: Path, suffix: str):
     assert levels(read_frames(clip.files, slower)) == [30, 60, 90, 120]
 
 
+def test_a_sequence_may_mix_the_suffixes_of_a_format(tmp_path: Path):
+    """As of two cameras or exports, in the order of their numbers."""
+    for suffix, first in (("jpg", 1), ("jpeg", 3), ("JPG", 5)):
+        draw(tmp_path / "x", 10 * first, 10 * first + 10, suffix=suffix, first=first)
+    [clip] = listing([str(tmp_path)]).clips
+    assert levels(read_frames(clip.files, View(size=16))) == [10, 20, 30, 40, 50, 60]
+
+
 def test_a_photograph_of_any_size_is_a_frame(tmp_path: Path):
     """By its suffix FFmpeg takes a JPEG of more than some kilobytes for another format."""
     noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3)).astype(np.uint8)

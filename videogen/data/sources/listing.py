@@ -57,7 +57,10 @@ def _found(searches: Sequence[Search]) -> Listing:
 def _others(passed_over: Counter[str]) -> str:
     """Return the rest of a sentence that says which other files there are, and what cures it."""
     kinds = ", ".join(f"{count} {kind}" for kind, count in passed_over.most_common(8))
-    hint = ". Pictures are read where a folder holds them numbered, as one clip"
+    hint = (
+        ". Pictures are read where a folder holds them with a number at the end of their names, "
+        "as one clip"
+    )
     pictures = any(passed_over[suffix] for suffix in PICTURES)
     cures = "".join(f"; {cure}" for cure in advice(passed_over))
     return f", only {kinds}" * bool(kinds) + hint * pictures + cures

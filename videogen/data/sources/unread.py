@@ -32,8 +32,14 @@ _CURES = {
 }
 NOT_READ = {kind: cure for cure, kinds in _CURES.items() for kind in kinds.split()}
 """Advice on files of these suffixes."""
+_ALONE = dict.fromkeys(
+    (".webp", ".avif"),
+    "if a {} moves, convert it to GIF or mp4: as pictures numbered ones are read",
+)
+"""Advice on pictures of these suffixes that are in no sequence."""
 
 
 def advice(passed_over: Counter[str]) -> list[str]:
     """Return what helps with files of kinds that are not read."""
-    return [cure.format(kind) for kind, cure in NOT_READ.items() if passed_over[kind]]
+    cures = NOT_READ | _ALONE
+    return [cure.format(kind) for kind, cure in cures.items() if passed_over[kind]]

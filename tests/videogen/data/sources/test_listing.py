@@ -89,3 +89,12 @@ def test_what_is_not_read_is_answered_with_what_to_do(tmp_path: Path, name: str,
     is_table = name == "x.parquet"  # which may name the clips beside it
     with pytest.raises(UserError, match="save it as CSV") if is_table else nullcontext():
         assert len(advice(listing([str(tmp_path)]).passed_over)) == 1
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".avif"])
+def test_of_a_picture_that_may_move_it_is_said_what_helps(tmp_path: Path, suffix: str):
+    (tmp_path / f"x{suffix}").touch()
+    with pytest.raises(UserError, match=rf"as one clip; if a \{suffix} moves, convert it to GIF"):
+        listing([str(tmp_path)])
+    write(tmp_path, a_dot_mp4="x")
+    assert len(advice(listing([str(tmp_path)]).passed_over)) == 1
