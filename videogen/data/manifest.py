@@ -32,7 +32,7 @@ from videogen.data.time_columns import times_in
 from videogen.data.times import excerpts
 from videogen.files.clock import Excerpt
 from videogen.files.limits import VideoLimits
-from videogen.files.pictures import is_sequence
+from videogen.files.pictures import PICTURES, is_sequence
 from videogen.files.reading import VIDEO
 from videogen.files.text import no_letter, visible
 from videogen.files.tree import File, Tree, folded, names_in, on_disk
@@ -45,6 +45,10 @@ CUT = re.compile(r"(?P<id>.+)_(?P<begin>\d+)_(?P<end>\d+)")
 
 MISSING = ("nan", "<na>", "null", "#n/a", "n/a")
 """Captions, in small letters, that stand for none in tables of programs."""
+_ERROR = re.compile(r"#(?:NAME\?|REF!|VALUE!|DIV/0!|NULL!|NUM!|SPILL!|CALC!|FIELD!)|Err:\d{3}")
+"""A cell of Excel or LibreOffice that cannot be computed: a caption that begins with = or -."""
+_PATTERN = re.compile(r"%0?\d*d|\*|##")
+"""Signs of a name that stands for the pictures of a sequence: f_%04d.png, *.png, ####.png."""
 
 
 @dataclass(frozen=True)
@@ -247,7 +251,10 @@ def _text(value: Any, name: str) -> str:
 
 
 def _place(value: Any) -> Any:
-    """Return the folder of a list of pictures that all lie in one; another value as it is."""
+    """Return the folder of pictures, of a list or a pattern of them; another value as it is."""
+    if isinstance(value, str) and Path(value.strip()).suffix.lower() in PICTURES:
+        place = Path(value.strip())
+        return str(place.parent) if _PATTERN.search(place.name) else value
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         return value
     folders = {str(Path(one).parent) for one in value}
@@ -271,6 +278,9 @@ def _words(value: Any) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = f"{value:g}"
     text = _text(value, "caption")
+    if _ERROR.fullmatch(text.strip()):
+        why = f"the caption is {text.strip()}, an error of a spreadsheet: write it there as text"
+        raise RejectedFile("no-caption", why)
     return "" if text.strip().lower() in MISSING else text
 
 

@@ -82,12 +82,14 @@ def _pairs(fields: Fields) -> tuple[Pairs, bool]:
 
 
 def _require_two(fields: Fields) -> None:
-    """Raise `Faulty` for a single time in a column that may be of a begin and an end."""
+    """Raise `Faulty` for a single time in a column that may be of a begin and an end.
+
+    Raises `RejectedFile` for numbers between colons that are no time, such as 2.0:3.5.
+    """
     for name, value in fields.items():
-        if "time" in name and span_of(name):
-            time = time_of(value, name, is_loose=True)
-            if time and time < LATEST:
-                raise Faulty(f"its column {name} has one time ({value!a:.20}) of two: {CURE}")
+        time = time_of(value, name, is_loose=True) if span_of(name) else None
+        if time and "time" in name and time < LATEST:
+            raise Faulty(f"its column {name} has one time ({value!a:.20}) of two: {CURE}")
 
 
 def _require_within(fields: Fields, pairs: Pairs, in_frames: bool) -> None:

@@ -36,6 +36,17 @@ def outcomes(folder: Path, text: str | bytes, name: str = "clips.csv") -> list[t
     return [(r.number, r.fault[0] if r.fault else r.caption) for r in rows(folder, text, name)]
 
 
+@pytest.mark.parametrize("error", ["#NAME?", "#REF!", "#DIV/0!", "Err:508"])
+def test_an_error_of_a_spreadsheet_is_no_caption(folder: Path, error: str):
+    """Excel computes a caption that begins with = or -."""
+    found = rows(folder, f"path,caption\na.mp4,{error}\ndogs/rex.mp4,the #1 dog!\n")
+    assert found[0].fault == (
+        "no-caption",
+        f"the caption is {error}, an error of a spreadsheet: write it there as text",
+    )
+    assert found[1].caption == "the #1 dog!"
+
+
 def test_rows_are_clips_with_captions(folder: Path):
     found = rows(folder, 'path,caption\na.mp4,"one, two"\ndogs/rex.mp4, a  dog \n')
     assert [row.path for row in found] == [folder / "a.mp4", folder / "dogs" / "rex.mp4"]

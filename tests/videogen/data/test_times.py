@@ -115,6 +115,7 @@ def test_columns_in_no_known_unit_are_not_understood(fields: dict[str, Any], why
             {"start": "00:00:01:12", "end": "00:00:02:00"},
             "'00:00:01:12' in column start is no",
         ),
+        ({"segment": "2.0:3.5"}, "'2.0:3.5' in column segment is no time"),
         ({"start": "1,234.5", "end": "9"}, "'1,234.5' in column start is no time: write seconds"),
         (
             {"start_ms": "1:30", "end_ms": "90"},
