@@ -337,7 +337,7 @@ class Roll:
 
     @property
     def seconds(self) -> float:
-        """Return the duration."""
+        """Return the duration of all bars at their tempi, in seconds."""
         return self.seconds_at(self.bars * self.grid.steps_per_bar)
 
     def seconds_at(self, step: int) -> float:

@@ -42,7 +42,7 @@ class LatentPoints:
 
 
 def concat(points: Sequence[LatentPoints]) -> LatentPoints:
-    """Concatenate points."""
+    """Join latent points, and their conditions, into one batch in their order."""
     conditions = [one.c for one in points if one.c is not None]
     return LatentPoints(
         torch.cat([one.u for one in points]), torch.cat(conditions) if conditions else None

@@ -187,7 +187,7 @@ def prepare(
 
 
 class PointCollection(Prepared):
-    """Prepared points."""
+    """A collection of prepared points in the plane, with their labels."""
 
     DOMAIN = "ring"
 

@@ -40,7 +40,7 @@ class Model(CoreModel[Points]):
         return x.cpu()
 
     def read_conditions(self, conditions: Sequence[str] | None) -> Tensor | None:
-        """One-hot labels."""
+        """Return labels from 0 to 7 as one-hot vectors; None where the model reads none."""
         if conditions is None or "condition" not in self.networks:
             return None
         labels = torch.tensor([int(label) for label in conditions])

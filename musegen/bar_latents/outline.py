@@ -28,7 +28,7 @@ Chroma = Float[Tensor, "*shape pitch_class"]
 
 
 class Outlined(NamedTuple):
-    """The two parts of an outline."""
+    """An outline as its two parts: when each track plays, and which pitches it uses."""
 
     rhythm: Float[Tensor, "batch bar track step"]
     uses: Uses

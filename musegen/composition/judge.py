@@ -83,7 +83,7 @@ class Judge(Strict):
 
     @property
     def classifier(self) -> Classifier:
-        """Return the classifier that it is."""
+        """Return the classifier of excerpts that the stored numbers describe."""
         return Classifier(
             np.array(self.mean),
             np.array(self.scale),

@@ -64,7 +64,7 @@ class Note:
 
     @classmethod
     def start(cls, count: int, device: torch.device) -> "Note":
-        """Return `count` starts."""
+        """Return what stands before the first note of `count` pieces: no track and no pitch."""
         zero = torch.zeros(count, dtype=torch.long, device=device)
         return cls(zero, zero - 1, zero - 1, zero, zero)
 
@@ -102,7 +102,7 @@ class Layout:
 
     @cached_property
     def bar(self) -> int:
-        """Return the steps of a bar."""
+        """Return the number of steps in a bar."""
         return self.grid.steps_per_bar
 
     @cached_property

@@ -180,7 +180,7 @@ def _columns(notes: Notes) -> np.ndarray:
 
 
 def from_rows(x: NoteRows) -> list[Notes]:
-    """Invert `to_rows`."""
+    """Return the notes of each piece, in order, from rows as `to_rows` returns them."""
     columns = [rows[rows[:, 0] >= 0].T for rows in x.cpu().numpy()]
     return [Notes(c[1], c[0], c[2], c[3], c[4]).ordered() for c in columns]
 
@@ -193,7 +193,7 @@ def rows_of(notes: PaddedNotes) -> NoteRows:
 
 
 def without_velocity(rows: NoteRows) -> PaddedNotes:
-    """Invert `rows_of`."""
+    """Return the notes of rows, padded and without their velocities: `rows_of` inverted."""
     columns = rows[..., : len(COLUMNS)].clamp(min=0).unbind(2)
     return PaddedNotes(*columns, count=(rows[..., 0] >= 0).sum(1))
 

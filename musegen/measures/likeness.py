@@ -327,7 +327,7 @@ class Portrait:
 
 
 def group_errors(errors: Mapping[str, float], measures: Iterable[Measure]) -> dict[str, float]:
-    """Return the mean error of each group."""
+    """Return the mean error of the measures of each group, by its name."""
     return _means_by(errors, {one.name: one.group for one in measures})
 
 

@@ -20,7 +20,7 @@ from videogen.words import words_of
 
 @dataclass(frozen=True)
 class Video:
-    """A video of the collection."""
+    """A video that clips were cut from, with the split and the caption that they have."""
 
     name: str
     source: str

@@ -255,7 +255,7 @@ class Focus(nn.Module):
         self.query = nn.Linear(condition, filters)
 
     def zero(self) -> None:
-        """Open all gates."""
+        """Set the query to 0, which leaves all gates open."""
         nn.init.zeros_(self.query.weight)
 
     def forward(

@@ -110,7 +110,7 @@ class PathPrior(nn.Module):
         return torch.randn_like(self.no_noise(batch))
 
     def no_noise(self, batch: int) -> Float[Tensor, "batch noise"]:
-        """Return noise of 0."""
+        """Return zeros in place of noise: the codes that follow are the representative ones."""
         return self.step.bias_ih.new_zeros(batch, self.content + self.moments * self.motion)
 
     def codes(self, noise: Float[Tensor, "batch noise"], c: Condition | None) -> Latents:

@@ -70,7 +70,7 @@ class Classifier(nn.Module):
 
     @torch.no_grad()
     def features(self, sounds: Sounds) -> Float[np.ndarray, "note feature"]:
-        """Return features of notes."""
+        """Return the last hidden layer, by which sets of notes are compared."""
         return self(self.levels(sounds)).numpy()
 
     @torch.no_grad()
