@@ -123,16 +123,17 @@ class Collection(Prepared):
     @cached_property
     def _first_notes(self) -> list[np.ndarray]:
         """Return the index of each bar's first note, for each shard."""
-        return [
-            np.concatenate([[0], np.cumsum(shard["notes_in_bar"], dtype=np.int64)])
-            for shard in self.store.shards
-        ]
+        return self._sums_before("notes_in_bar")
 
     @cached_property
     def _held(self) -> list[np.ndarray]:
         """Return the number of held pieces before each piece, for each shard."""
+        return self._sums_before("held")
+
+    def _sums_before(self, column: str) -> list[np.ndarray]:
+        """Return the sum of a column before each of its rows, and of all, for each shard."""
         return [
-            np.concatenate([[0], np.cumsum(shard["held"], dtype=np.int64)])
+            np.concatenate([[0], np.cumsum(shard[column], dtype=np.int64)])
             for shard in self.store.shards
         ]
 

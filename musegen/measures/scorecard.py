@@ -81,20 +81,31 @@ def tables(report: Report) -> Iterator[Table]:
 def totals(report: Report) -> Table:
     """Build the table of each group's error, a row for each set of songs."""
     title = f"likeness to real {_lengths(report)} (0 is the same)"
-    table = _table(title, TOTALS)
-    table.add_column("songs of", width=NAME_WIDTH, overflow="fold")
-    for name in TOTALS:
-        table.add_column(name, justify="right", width=max(map(len, name.split())))
-    for row in report.rows[1:]:
-        style = "bold" if row.kind == "generated" else ""
-        table.add_row(_label(row, report), *_totals(row), style=style)
-    return table
+    cells = [[_label(row, report), *_totals(row)] for row in report.rows[1:]]
+    return _of_sets("songs of", title, TOTALS, report, cells)
 
 
 def _label(row: Row, report: Report) -> str:
     """Return a row's name, with the length of its excerpts where its songs are shorter."""
     is_whole = row.bars == report.rows[0].bars
     return row.name if is_whole else f"{row.name} ({counted(row.bars, 'bar')})"
+
+
+def _of_sets(
+    sets: str,
+    title: str,
+    meanings: Mapping[str, str],
+    report: Report,
+    cells: Sequence[Sequence[str]],
+) -> Table:
+    """Build a table with a row for each set of songs but the first; generated ones are bold."""
+    table = _table(title, meanings)
+    table.add_column(sets, width=NAME_WIDTH, overflow="fold")
+    for name in meanings:
+        table.add_column(name, justify="right", width=max(map(len, name.split())))
+    for row, texts in zip(report.rows[1:], cells, strict=True):
+        table.add_row(*texts, style="bold" if row.kind == "generated" else "")
+    return table
 
 
 def _table(title: str, meanings: Mapping[str, str]) -> Table:
@@ -150,13 +161,9 @@ def _short(value: float) -> str:
 
 def distances(report: Report) -> Table:
     """Build the table of distances to real songs, a row for each set of phrases."""
-    table = _table("distance of phrases to real ones (0 is the same)", COLUMNS)
-    table.add_column("phrases of", width=NAME_WIDTH, overflow="fold")
-    for name in COLUMNS:
-        table.add_column(name, justify="right", width=max(map(len, name.split())))
-    for row in report.rows[1:]:
-        table.add_row(row.name, *_cells(row), style="bold" if row.kind == "generated" else "")
-    return table
+    title = "distance of phrases to real ones (0 is the same)"
+    cells = [[row.name, *_cells(row)] for row in report.rows[1:]]
+    return _of_sets("phrases of", title, COLUMNS, report, cells)
 
 
 def _cells(row: Row) -> list[str]:
