@@ -21,7 +21,7 @@ from rich.table import Table
 from core.app import fit
 from core.app.commands.printing import print_json
 from core.app.domain import Domain, Examples
-from core.app.evaluation import print_tables
+from core.app.evaluation import Evaluation, print_tables
 from core.app.model import Model
 from core.app.progress import monitored, ticking
 from core.data.preparation import require_no_collection
@@ -30,7 +30,7 @@ from core.exchange.curves import draw_curves
 from core.files import create_folder, locked, write_text
 from core.training.run import Run
 
-CURVES = "curves.png"
+PICTURE, CURVES = "models.png", "curves.png"
 WIDTH = 140
 """Characters that the tables need."""
 START = "start="
@@ -159,18 +159,23 @@ def compare(
         models = train_each(chosen, to / "runs", train)
         with ticking("measuring") as tick:
             evaluation = domain.evaluate(models, data, count, seed, other, tick)
-        _show(domain, models, data, other, seed, to / "models.png")
-        draw_curves(
-            {one.name: Run.read(to / "runs" / one.name).metrics() for one in models}, to / CURVES
-        )
-        tables = [costs(models, to / "runs"), *evaluation.tables(evaluation.report)]
-        write_text(to / "evaluation.json", evaluation.report.json())
-        path = write(tables, ["models.png", CURVES], ["pianoreel", *sys.argv[1:]], to)
-        if as_json:
-            print_json({**json.loads(evaluation.report.json()), "paths": [str(path)]})
-            return
-        print_tables(tables, WIDTH)
-        print(path)
+        _show(domain, models, data, other, seed, to / PICTURE)
+        _report(models, evaluation, to, as_json)
+
+
+def _report(models: Sequence[Model], evaluation: Evaluation, to: Path, as_json: bool) -> None:
+    """Draw the curves of the runs, and write and print the tables of their costs and measures."""
+    curves = {one.name: Run.read(to / "runs" / one.name).metrics() for one in models}
+    draw_curves(curves, to / CURVES)
+    tables = [costs(models, to / "runs"), *evaluation.tables(evaluation.report)]
+    written = evaluation.report.json()
+    write_text(to / "evaluation.json", written)
+    path = write(tables, [PICTURE, CURVES], ["pianoreel", *sys.argv[1:]], to)
+    if as_json:
+        print_json({**json.loads(written), "paths": [str(path)]})
+        return
+    print_tables(tables, WIDTH)
+    print(path)
 
 
 def require_starts(domain: Domain, chosen: Sequence[Contender], to: Path) -> None:
@@ -223,7 +228,7 @@ def train_each(
     if not done:
         if all(isinstance(error, Resumable) for error in failed):
             raise Resumable(
-                "no model could be trained: once that is mended, the same command goes on"
+                "no model could be trained: once that is fixed, the same command resumes"
             )
         raise UserError("no model could be trained")
     return done

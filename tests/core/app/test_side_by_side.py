@@ -49,7 +49,7 @@ def test_a_comparison_on_a_full_disk_can_be_resumed(tmp_path):
     def train(one, folder):
         raise Resumable("cannot save: make room")
 
-    with pytest.raises(Resumable, match=r"no model could be trained: .*the same command goes on"):
+    with pytest.raises(Resumable, match=r"no model could be trained: .*the same command resumes"):
         train_each([Contender("vae"), Contender("gan")], tmp_path, train)
 
 
