@@ -46,7 +46,7 @@ def test_each_picture_is_a_frame(tmp_path: Path, suffix: str):
 
 
 def test_a_sequence_may_mix_the_suffixes_of_a_format(tmp_path: Path):
-    """As of two cameras or exports, in the order of their numbers."""
+    """Two cameras or exports write them, in the order of their numbers."""
     for suffix, first in (("jpg", 1), ("jpeg", 3), ("JPG", 5)):
         draw(tmp_path / "x", 10 * first, 10 * first + 10, suffix=suffix, first=first)
     [clip] = listing([str(tmp_path)]).clips

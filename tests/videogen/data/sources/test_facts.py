@@ -32,7 +32,7 @@ def test_an_empty_caption_of_a_clip_is_not_replaced(tmp_path: Path):
 
 
 def test_facts_may_keep_the_suffix_of_their_clip(tmp_path: Path):
-    """As in exported albums of phones, where the title is the name of the file."""
+    """Exported albums of phones have them, where the title is the name of the file."""
     album = '{"title": "a.mp4", "description": "a dog runs"}'
     write(tmp_path, a_dot_mp4="x", a_dot_mp4_dot_json=album)
     write(tmp_path, b_dot_mp4="x", b_dot_mp4_dot_json='{"caption": "a cat"}')

@@ -261,7 +261,7 @@ def test_names_may_be_written_as_in_addresses(tmp_path: Path):
 
 @pytest.mark.parametrize("name", ["v", "v/", "v/f_%04d.png", "v/f_*.PNG", "v/f_####.png"])
 def test_a_sequence_is_named_by_its_folder_or_by_a_pattern(tmp_path: Path, name: str):
-    """As FFmpeg, shells and programs of films write the names of its pictures."""
+    """FFmpeg, shells and programs of films write the names so."""
     write(tmp_path, v__f_0001_dot_png="x", v__f_0002_dot_png="x")
     write(tmp_path, clips_dot_csv=f"path,caption\n{name},a dog runs\n")
     assert clips(tmp_path) == {"v": ("a dog runs", "manifest")}

@@ -94,7 +94,7 @@ def test_a_document_that_names_clips_or_is_named_after_one_stops(
         listing([str(tmp_path)])
 
 
-def test_a_workbook_stays_beside_the_csv_that_was_made_of_it(tmp_path: Path):
+def test_a_workbook_stays_beside_its_csv(tmp_path: Path):
     """Its clips have their captions; one that only it names stops."""
     csv = "path,caption\na.mp4,a dog runs\n"
     write(tmp_path, a_dot_mp4="x", captions_dot_csv=csv, sizes_dot_csv="film,width\na.mp4,64\n")
