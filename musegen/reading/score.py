@@ -22,6 +22,7 @@ from musegen.reading.metres import Meter, Metres
 from musegen.reading.song import Song
 from musegen.reading.tempi import Tempi
 from musegen.reading.timed_notes import TimedNotes
+from musegen.reading.tuning import semitones
 from musegen.roll import Grid, Notes, separated
 from musegen.tracks import Part, Track, assign, by_names
 
@@ -68,6 +69,9 @@ class Score:
             duration, last = hold(events, channel, down, up, notes.pitch)
             held = duration > notes.duration
             notes, end = replace(notes, duration=duration), max(end, last)
+        is_drum = np.array([one.is_drum for one in parts])[part]
+        pitch = np.where(is_drum, notes.pitch, notes.pitch + semitones(events, down))
+        notes = replace(notes, pitch=np.clip(pitch, 0, 127))
         last_start = int(notes.start.max())
         beats = (events.ticks_per_beat, end, last_start)
         metres = Metres(at, numerator, denominator, *beats)

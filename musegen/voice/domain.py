@@ -1,7 +1,6 @@
 """The domain of voices: what notes hand over to the commands that all domains share."""
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,8 +114,7 @@ class Voice(Domain[Collection, VoiceRun, Sounds, "Model"]):
         to: Output,
         sources: Sequence[Any] | None = None,
     ) -> Iterator[Path]:
-        """Write each note as .wav; several also as one sound, each passing into the next, and as a
-        picture."""
+        """Write each note as .wav; several also as one sound, each passing into the next."""
         from musegen.voice.files import encode_wav, joined
 
         rate, several = model.spec.sample_rate_hz, len(items) > 1
@@ -125,8 +123,6 @@ class Voice(Domain[Collection, VoiceRun, Sounds, "Model"]):
             yield to.write(to.folder / f"{stem}.wav", encode_wav(sound, rate))
         if several:
             yield to.write(to.folder / f"{name}.wav", encode_wav(joined(items.numpy()), rate))
-            show = partial(self.show, model, items, titles)
-            yield to.draw(to.folder / f"{name}.png", show)
 
     def show(self, model: "Model", items: Sounds, titles: Sequence[str], path: Path) -> None:
         """Draw the spectrograms of notes side by side."""

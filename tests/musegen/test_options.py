@@ -98,6 +98,8 @@ def asked(patch: pytest.MonkeyPatch, to: Path, *options: object) -> list[Any]:
         def __init__(self, model: Model, *wishes: Any):
             noted.extend(wishes)
             self.draft = SimpleNamespace(kept=np.zeros(0, bool))
+            self.model, self.best_of = model, wishes[-1]
+            self.chooses = (self.best_of or 1) > 1
 
         def require(self) -> None: ...
 

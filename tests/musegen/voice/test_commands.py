@@ -92,7 +92,7 @@ def test_two_timbres_become_one_sound(trained: Path, tmp_path: Path):
     command = ("voice", "interpolate", trained, "C4:1", "E4:2", "--points", 3, "--device", "cpu")
     code, said, complaint = run(*command, "--to", tmp_path)
     assert (code, complaint) == (0, "")
-    assert len(said.splitlines()) == 5
+    assert len(said.splitlines()) == 5  # three notes, all in one, and a picture
     _, whole = samples_of(tmp_path / "tiny-seed0-interpolation.wav")
     assert len(whole) == 2 * SECONDS * RATE, "three notes that overlap by half"
 
