@@ -30,6 +30,7 @@ from musegen.graphs.bars import X_AXES
 from musegen.networks.musegan import build
 from musegen.networks.roll_flow import roll_flow
 from musegen.presets import PRESETS
+from musegen.reading.metres import Meter
 from musegen.recipes import RECIPES
 from musegen.roll import (
     Phrases,
@@ -122,13 +123,16 @@ class Music(Domain[Collection, MusicRun, Items, "Model"]):
     def examples(self, data: Collection, count: int, seed: int) -> Examples:
         return Examples(data.rolls(spread(data.indices(data.splits[-1]), count)))
 
-    def read(self, model: "Model", path: Path, pickup_beats: float = 0.0) -> Examples:
+    def read(
+        self, model: "Model", path: Path, pickup_beats: float = 0.0, meter: Meter = "kept"
+    ) -> Examples:
         """Read a song's phrases; the last one is filled up with silence.
 
-        Their sources are the song's notes, tempi and programs. `pickup_beats`: see `read_midi`.
+        Their sources are the song's notes, tempi and programs. `pickup_beats`, `meter`: see
+        `read_midi`.
         """
         spec = model.spec
-        song = read_song(path, spec.tracks, spec.grid, pickup_beats)
+        song = read_song(path, spec.tracks, spec.grid, pickup_beats, meter)
         bars = song.bars + -song.bars % spec.bars
         size = len(spec.tracks), bars, spec.grid
         cells, velocity = (make(song.notes, *size)[None] for make in (fill, fill_velocities))

@@ -40,6 +40,7 @@ from musegen.commands.options import (
     Given,
     GivenTracks,
     Hop,
+    ItemMeter,
     JudgedAgainst,
     Keep,
     KeyName,
@@ -58,6 +59,7 @@ from musegen.commands.options import (
     SongBars,
     SongCount,
     SongFile,
+    SongMeter,
     SongPickup,
     SoundFile,
     Soundfont,
@@ -216,13 +218,17 @@ class MusicCommands(DomainCommands):
 
         return evaluation.followed_by(published.tables) if paper else evaluation
 
-    def reader(self, items: Sequence[str], pickup: Pickup = 0.0) -> "Reader":
+    def reader(
+        self, items: Sequence[str], pickup: Pickup = 0.0, meter: ItemMeter = "kept"
+    ) -> "Reader":
         from core.app.latent_commands import names_file
 
         domain = self.domain()
-        if pickup and not any(names_file(domain, item) for item in items):
-            raise ConfigError("--pickup is for a song of yours: give a MIDI file with it")
-        return partial(domain.read, pickup_beats=pickup)
+        if not any(names_file(domain, item) for item in items):
+            for option, value in (("--pickup", pickup), ("--meter", meter == "any")):
+                if value:
+                    raise ConfigError(f"{option} is for a song of yours: give a MIDI file with it")
+        return partial(domain.read, pickup_beats=pickup, meter=meter)
 
     def output(
         self,
@@ -267,6 +273,7 @@ class MusicCommands(DomainCommands):
         remixed: Remixed = None,
         section_bars: SectionBars = None,
         pickup: SongPickup = 0.0,
+        meter: SongMeter = "kept",
         tracks: ComposedTracks = "",
         form: Form = "auto",
         key: KeyName = "",
@@ -306,6 +313,7 @@ class MusicCommands(DomainCommands):
             form=letters,
             section_bars=section_bars,
             pickup_beats=pickup,
+            meter=meter,
         )
         steering = Steering(
             temperature=temperature,

@@ -10,6 +10,11 @@ PICKUP_HELP = (
     "out, and bars begin after it."
 )
 
+SONG_METER_HELP = (
+    "any: divide all beats of your song into the model's bars, whatever its time signatures. "
+    "kept: take only its bars in the model's metre."
+)
+
 YOUR_SONGS, STEERING = "Your own songs", "Steering"
 """The panels of options in the help of `sample`."""
 
@@ -56,6 +61,7 @@ Pickup = Annotated[
     float,
     typer.Option(min=0, help=PICKUP_HELP),
 ]
+ItemMeter = Annotated[Literal["kept", "any"], typer.Option(help=SONG_METER_HELP)]
 PhraseBars = Annotated[int, typer.Option(min=1, help="Length of a phrase, in bars.")]
 Hop = Annotated[int, typer.Option(min=1, help="Bars from one phrase to the next.")]
 MinTracks = Annotated[
@@ -194,6 +200,9 @@ SongPickup = Annotated[
         help=PICKUP_HELP,
         rich_help_panel=YOUR_SONGS,
     ),
+]
+SongMeter = Annotated[
+    Literal["kept", "any"], typer.Option(help=SONG_METER_HELP, rich_help_panel=YOUR_SONGS)
 ]
 ComposedTracks = Annotated[
     str,

@@ -11,6 +11,7 @@ from core.errors import ConfigError
 from musegen.drafts.draft import Draft
 from musegen.drafts.source import Source, log_remarks
 from musegen.drafts.wishes import accompaniment, blank, bridge, continuation, infill, remix
+from musegen.reading.metres import Meter
 from musegen.roll import Grid
 from musegen.tracks import Track
 
@@ -31,6 +32,7 @@ class Request(Strict):
     `fill` ("5-8", from 1) are composed. continued: a song that goes on for `bars`. between: two
     songs with `bars` between them. remixed: a song's sections of `section_bars` in the order of
     `form`. tracks: those to compose. pickup_beats: quarter notes before the first bar of a song.
+    meter: any divides all beats of a song into bars, whatever its time signatures.
     """
 
     given: Path | None = None
@@ -44,6 +46,7 @@ class Request(Strict):
     form: str = ""
     section_bars: int | None = Field(default=None, gt=0)
     pickup_beats: float = Field(default=0.0, ge=0)
+    meter: Meter = "kept"
 
     @property
     def kind(self) -> str:
@@ -68,6 +71,7 @@ class Request(Strict):
             "form": self.form,
             "section bars": self.section_bars,
             "pickup": self.pickup_beats,
+            "meter": self.meter if self.meter == "any" else "",
         }
         return {name: value for name, value in values.items() if value}
 
@@ -97,7 +101,13 @@ class Request(Strict):
         return " and ".join(map(str, paths or self.between or ()))
 
     def _drafted(self, tracks: tuple[Track, ...], grid: Grid) -> Draft:
-        read = partial(Source.read, tracks=tracks, grid=grid, pickup_beats=self.pickup_beats)
+        read = partial(
+            Source.read,
+            tracks=tracks,
+            grid=grid,
+            pickup_beats=self.pickup_beats,
+            meter=self.meter,
+        )
         if self.given:
             return self._of_given(self.given, read(self.given))
         if self.continued:
@@ -149,8 +159,11 @@ class Request(Strict):
             )
             if value
         ]
-        if self.pickup_beats and not sources:
-            raise ConfigError("--pickup is for a song of yours: give --given song.mid with it")
+        for option, value in (("--pickup", self.pickup_beats), ("--meter", self.meter == "any")):
+            if value and not sources:
+                raise ConfigError(
+                    f"{option} is for a song of yours: give --given song.mid with it"
+                )
         if len(sources) > 1:
             raise ConfigError(f"{' and '.join(sources)} exclude each other: give one of them")
         if self.given and bool(self.keep) == bool(self.fill):

@@ -16,6 +16,7 @@ from core.errors import UserError
 from musegen.files.limits import MusicLimits
 from musegen.files.midi import read_midi
 from musegen.files.smf import midi_bytes
+from musegen.reading.metres import Meter
 from musegen.reading.song import Song
 from musegen.roll import Grid
 from musegen.tracks import Track
@@ -38,17 +39,21 @@ class Source:
 
     @classmethod
     def read(
-        cls, path: Path | str, tracks: tuple[Track, ...], grid: Grid, pickup_beats: float = 0.0
+        cls,
+        path: Path | str,
+        tracks: tuple[Track, ...],
+        grid: Grid,
+        pickup_beats: float = 0.0,
+        meter: Meter = "kept",
     ) -> "Source":
         """Read a MIDI file, and log what of it is left out; `UserError` if it cannot be read.
 
-        `pickup_beats`: see `read_midi`.
+        `pickup_beats`, `meter`: see `read_midi`.
         """
         try:
             data, name = midi_bytes(path, FINE_LIMITS), stem_of_file(Path(path))
-            read = partial(
-                read_midi, data, tracks, name=name, pickup_beats=pickup_beats, names=True
-            )
+            shared = {"meter": meter, "pickup_beats": pickup_beats}
+            read = partial(read_midi, data, tracks, name=name, names=True, **shared)
             song, fine = read(grid), read(fine_grid(grid), limits=FINE_LIMITS)
         except RejectedFile as error:
             raise refusal(path, error) from error
@@ -72,14 +77,18 @@ class Source:
 
 
 def read_song(
-    path: Path, tracks: tuple[Track, ...], grid: Grid, pickup_beats: float = 0.0
+    path: Path,
+    tracks: tuple[Track, ...],
+    grid: Grid,
+    pickup_beats: float = 0.0,
+    meter: Meter = "kept",
 ) -> Song:
     """Read a MIDI file on the grid of a model, and log what of it is left out.
 
-    `pickup_beats`: see `read_midi`. `UserError` if it cannot be read.
+    `pickup_beats`, `meter`: see `read_midi`. `UserError` if it cannot be read.
     """
     try:
-        song = read_midi(path, tracks, grid, pickup_beats=pickup_beats, names=True)
+        song = read_midi(path, tracks, grid, meter, pickup_beats=pickup_beats, names=True)
     except RejectedFile as error:
         raise refusal(path, error) from error
     log_remarks(path, [*song.remarks, *song.lost_controls])
@@ -118,10 +127,11 @@ def refusal(path: Path | str, error: RejectedFile) -> UserError:
     """Return why a song is not one for a model, with the cure."""
     if not error.option.startswith("--meter"):
         return UserError(f"{path}: {error.why}")
+    other = f"train a model on songs that `music prepare {error.option}` keeps"
+    if error.option.endswith("any"):
+        other = "divide all its beats into the model's bars: pianoreel music sample --meter any"
     cure = "change its time signature in your sequencer where its beats allow it"
-    if not error.option.endswith("any"):  # models of any metre read songs in 4/4, too
-        cure += f", or train a model on songs that `music prepare {error.option}` keeps"
-    return UserError(f"{path}: {error.why}: {cure}")
+    return UserError(f"{path}: {error.why}: {cure}, or {other}")
 
 
 def fine_grid(grid: Grid) -> Grid:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from command import run
-from handmade import control, midi, name, note, program
+from handmade import control, midi, name, note, program, signature
 
 from core.app import latent_commands
 from core.app.latent_commands import place
@@ -117,12 +117,20 @@ def test_a_song_begins_after_its_pickup(
     assert "left out: a pickup of 1 quarter note, 1 note" in complaint
 
 
-def test_a_pickup_is_of_a_song():
-    code, _, complaint = run("music", "vary", "1", "--pickup", 1)
-    assert (code, complaint) == (
-        2,
-        "error: --pickup is for a song of yours: give a MIDI file with it\n",
-    )
+def test_a_song_counted_by_beats_is_read_in_bars_of_the_model(folder: Path, tmp_path: Path):
+    path = tmp_path / "song.mid"
+    path.write_bytes(midi(signature(1, 2), b"".join(note(48 + beat, 480) for beat in range(12))))
+    options = ("--only", "mid", "--device", "cpu", "--to", tmp_path)
+    code, _, complaint = run("music", "reconstruct", folder, path, *options)
+    assert code == 1 and "most last only 1/4" in complaint
+    assert run("music", "reconstruct", folder, path, "--meter", "any", *options)[0] == 0
+
+
+@pytest.mark.parametrize("option", [("--pickup", 1), ("--meter", "any")])
+def test_how_bars_are_counted_is_of_a_song(option: tuple[str, object]):
+    code, _, complaint = run("music", "vary", "1", *option)
+    said = f"error: {option[0]} is for a song of yours: give a MIDI file with it\n"
+    assert (code, complaint) == (2, said)
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from handmade import midi, note
+from handmade import midi, note, signature
 from tunes import tune
 
-from core.errors import ConfigError
+from core.errors import ConfigError, UserError
 from musegen.composition.request import ADDED_BARS, BARS, Request
 from musegen.drafts.draft import Draft
 from musegen.roll import Grid
@@ -75,6 +75,20 @@ def test_a_song_begins_after_its_pickup(tmp_path: Path) -> None:
     assert Request(given=path, keep=("piano",), pickup_beats=1).named["pickup"] == 1
 
 
+def test_all_beats_of_a_song_can_be_divided_into_bars(tmp_path: Path) -> None:
+    """Signatures of 1/4, as of a recording that was counted by beats, and a change of metre."""
+    path = tmp_path / "song.mid"
+    beats = b"".join(note(48 + beat, 480) for beat in range(16))
+    path.write_bytes(midi(signature(1, 2) + signature(3, 2, after=480), beats))
+    with pytest.raises(UserError, match="--meter"):
+        drafted(Request(given=path, keep=("piano",)))
+    wish = Request(given=path, keep=("piano",), meter="any")
+    draft = drafted(wish)
+    assert (draft.bars, wish.named["meter"]) == (4, "any")
+    assert draft.notes.start.tolist() == [4 * beat for beat in range(16)]
+    assert "meter" not in Request(given=path, keep=("piano",)).named
+
+
 def test_a_track_that_stays_but_is_silent_is_named(
     song: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -115,6 +129,7 @@ def test_tracks_that_nobody_asked_for_are_named(
         ({"remixed": "S"}, "--remix needs --form"),
         ({"section_bars": 4}, "--section-bars is for --remix"),
         ({"pickup_beats": 1}, "--pickup is for a song of yours"),
+        ({"meter": "any"}, "--meter is for a song of yours"),
         ({"given": "S", "fill": "2", "bars": 4}, "--bars is the song's own"),
         ({"given": "S", "fill": "two"}, "--fill two: give the first and last bar, such as 5-8"),
         ({"given": "S", "fill": "5-9"}, "the song has bars 1-6"),
