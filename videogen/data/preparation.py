@@ -9,8 +9,8 @@
 
 import contextlib
 import tempfile
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -55,10 +55,16 @@ SPOOLED_BYTES = 1 << 20
 SHOWN, WIDTH = 20, 120
 """Lines of a list in the report, and the most characters of one that holds a caption."""
 
+NAMED = 3
+"""Videos that are named of those whose captions come from elsewhere than those of most."""
+
 
 @dataclass(frozen=True)
 class Summary(preparation.Summary):
-    """Counts of the videos that were kept and rejected, and of their clips."""
+    """Counts of the videos that were kept and rejected, and of their clips.
+
+    captions: the names of the videos by where their captions come from.
+    """
 
     SOURCE = "video"
     PIECE = "clip"
@@ -66,7 +72,7 @@ class Summary(preparation.Summary):
     HOW_TO_GET_MORE = "More videos or a smaller --hop give more"
     WHY_NO_TEST_DATA = "every video has words of its own and one clip (fewer --frames give more)"
 
-    captions: Counter[str] = field(default_factory=Counter)
+    captions: Mapping[str, Sequence[str]] = field(default_factory=dict)
     remarks: Counter[str] = field(default_factory=Counter)
     long_captions: int = 0
     stored: str = ""
@@ -76,11 +82,10 @@ class Summary(preparation.Summary):
     @property
     def lines(self) -> list[str]:
         """Return the lines of the report; those of a check list the rejects."""
-        origins = ", ".join(f"{count} of {name}" for name, count in self.captions.most_common())
         division = _shown([_shortened(line) for line in self.division])
         remarks = [f"{count} kept: {REMARKS[remark]}" for remark, count in self.remarks.items()]
         cures = advice(self.skipped)
-        lines = [*super().lines, *remarks, *cures, *division, f"captions: {origins}"]
+        lines = [*super().lines, *remarks, *cures, *division, *_origins(self.captions)]
         if self.long_captions:
             lines.append(
                 f"{self.long_captions} of the captions: longer than the {WORDS} words read"
@@ -89,6 +94,20 @@ class Summary(preparation.Summary):
         if self.checked is not None:
             lines += ["nothing was written (--check)", *_rejects(self.checked)]
         return lines
+
+
+def _origins(captions: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return how many captions come from where, and which not from where those of most do.
+
+    A caption that is only the name of its file is often one whose text was forgotten.
+    """
+    by_count = sorted(captions.items(), key=lambda row: -len(row[1]))
+    counts = ", ".join(f"{len(names)} of {origin}" for origin, names in by_count)
+    others = []
+    for origin, names in by_count[1:]:
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        others.append(_shortened(f"  of {origin}: {', '.join(names[:NAMED])}{more}"))
+    return [f"captions: {counts}", *_shown(others)]
 
 
 def _rejects(rejects: Sequence[Reject]) -> list[str]:
@@ -228,7 +247,7 @@ def _prepare(
         found.reasons,
         listed.passed_over,
         found.cures,
-        Counter(source["origin"] for source in found.sources),
+        _by_origin(found.sources),
         Counter(remark for source in found.sources for remark in source["remarks"]),
         sum(len(words_of(caption.tobytes().decode())) > WORDS for caption in captions),
         _stored(frames, config),
@@ -275,6 +294,14 @@ def _require_halves(captions: Sequence[str], config: PrepareConfig) -> None:
         composition(captions, 1.0, config.seed)
     elif not isinstance(config.hold_out, str):
         chosen(config.hold_out, captions)
+
+
+def _by_origin(sources: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Return the names of videos by where their captions come from."""
+    names: defaultdict[str, list[str]] = defaultdict(list)
+    for source in sources:
+        names[source["origin"]].append(source["name"])
+    return dict(names)
 
 
 def _stored(frames: int, config: PrepareConfig) -> str:

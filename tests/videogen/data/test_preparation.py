@@ -168,6 +168,21 @@ def test_a_check_says_the_same_and_writes_nothing(tmp_path: Path):
     ]
 
 
+def test_videos_whose_captions_come_from_elsewhere_are_named(tmp_path: Path):
+    """A text that was forgotten: the caption is the name of the file."""
+    clips = write_clips(tmp_path / "clips", 12)
+    for name in ("002", "003", "005", "007"):
+        (clips / f"{name}.txt").unlink()
+    (clips / "a cat").mkdir()
+    write_gif(greys(95, height=16, width=16), clips / "a cat" / "tom.gif", 8)
+    lines = prepare([str(clips)], None, SMALL, jobs=0).lines
+    first = lines.index("captions: 8 of text, 4 of name, 1 of folder")
+    assert lines[first + 1 : first + 3] == [
+        "  of name: 002, 003, 005 and 1 more",
+        "  of folder: tom",
+    ]
+
+
 def test_what_is_particular_about_files_is_reported(tmp_path: Path):
     clips = write_clips(tmp_path / "clips", 2)
     write_gif(greys(95, height=16, width=16), clips / "still.gif", 8)
