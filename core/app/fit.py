@@ -104,8 +104,9 @@ def train(
     others. It is the `start` of the settings where it is not given.
 
     Returns the domain's model with the EMA weights; `Stopped` where `monitor` asks for a stop.
-    Warns of a budget that is too small for a model that begins anew. The caller's random state is
-    left as it was. See `configure`.
+    Where it asks after the last step, `Domain.finish` is left to the next call. Warns of a budget
+    that is too small for a model that begins anew. The caller's random state is left as it was.
+    See `configure`.
     """
     data, other = (
         domain.open(Path(one)) if isinstance(one, str | Path) else one for one in (data, other)
@@ -136,7 +137,9 @@ def train(
         Forecaster(monitor, need).following,
     )
     trained = domain.model(ema, config.model, config.spec, Path(to).name)
-    return domain.finish(trained, data, Path(to)) if is_first() else trained
+    if monitor.should_stop() or not is_first():
+        return trained  # what else sampling needs is made by the same call, or by the first
+    return domain.finish(trained, data, Path(to))
 
 
 def fit(

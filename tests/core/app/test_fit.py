@@ -18,7 +18,7 @@ from core.ring import eight_gaussians as ring
 from core.ring.data import DrawnRing
 from core.ring.model import DOMAIN
 from core.theory.passes import Networks
-from core.training.loop import TrainConfig
+from core.training.loop import Monitor, TrainConfig
 from core.training.run import Run
 from core.training.stabilisers import Stabilisers
 from core.training.warm_start import start_from
@@ -264,3 +264,33 @@ def test_nothing_is_trained_among_a_collection(command: str, tmp_path: Path):
     (tmp_path / "run" / "config.yaml").touch()
     code, _, said = run("music", "prepare", *band, "--to", tmp_path / "run")
     assert code == 1 and "run holds other files: choose an empty or a new folder" in said
+
+
+def test_what_follows_training_waits_for_the_next_call_after_a_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """As Ctrl-C while the last step is measured and saved; the same call goes on from there."""
+    stops: list[bool] = []
+    finished: list[Path] = []
+
+    def measured(*given: Any) -> Networks:
+        stops.append(True)
+        return fit(*given)
+
+    def finish(self: Any, model: Any, data: Any, to: Path) -> Any:
+        finished.append(to)
+        return model
+
+    steps = ["train.steps=2", "train.batch_size=8"]
+    monkeypatch.setattr(type(DOMAIN), "finish", finish)
+    train(DOMAIN, DrawnRing(), tmp_path, "vae", assignments=steps)
+    monkeypatch.setattr("core.app.fit.fit", measured)
+    train(
+        DOMAIN,
+        DrawnRing(),
+        tmp_path,
+        "vae",
+        assignments=steps,
+        monitor=Monitor(lambda: bool(stops)),
+    )
+    assert finished == [tmp_path]
