@@ -260,7 +260,7 @@ class Model(ABC, Generic[Items]):
         if name in parts:
             return parts[name].to(self.device)
         known = f"it has {' and '.join(parts)}" if parts else "its latents have no named parts"
-        raise UserError(f"{self.name} cannot keep '{name}': {known}")
+        raise ConfigError(f"{self.name} cannot keep '{name}': {known}")
 
     def noise(self, point: LatentPoints, count: int, seed: int) -> Latents:
         """Draw what variations of a point are mixed with: samples of the prior, in its units."""

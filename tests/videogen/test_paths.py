@@ -7,7 +7,7 @@ import torch
 from command import run
 
 from core.app.fit import configure
-from core.errors import UserError
+from core.errors import ConfigError, UserError
 from core.training.step import TrainState, critic_step, learner_step
 from videogen.model import DOMAIN, Model, train
 from videogen.networks.text_filters import FilterCritic
@@ -81,7 +81,7 @@ def test_one_part_of_the_latents_stays(mocogan: Model):
         same = varied == point.u
         assert same[:, stays].all()
         assert same.sum() == same[:, stays].numel()
-    with pytest.raises(UserError, match="cannot keep 'gist': it has content and motion"):
+    with pytest.raises(ConfigError, match="cannot keep 'gist': it has content and motion"):
         mocogan.variations(point, 1.0, 2, keep="gist")
 
 
@@ -94,7 +94,7 @@ def test_the_command_keeps_a_part_that_the_model_names(tmp_path: Path):
     assert "reads no captions" in err
     assert len(out.split()) >= 3  # two clips and the picture of all
     code, _, err = run(*vary, "--keep", "colour")
-    assert code == 1
+    assert code == 2
     assert "it has content and motion" in err
 
 
