@@ -265,8 +265,8 @@ TopP = Annotated[
     typer.Option(
         min=0.01,
         max=1,
-        help="Sample each choice only from the likeliest options, which together have "
-        "this probability.",
+        help="For models that compose note by note: sample each choice only from the likeliest "
+        "options, which together have this probability.",
         rich_help_panel=STEERING,
     ),
 ]
