@@ -269,7 +269,7 @@ def test_nothing_is_trained_among_a_collection(command: str, tmp_path: Path):
 def test_what_follows_training_waits_for_the_next_call_after_a_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """As Ctrl-C while the last step is measured and saved; the same call goes on from there."""
+    """Ctrl-C comes while the last step is measured; the same call goes on from there."""
     stops: list[bool] = []
     finished: list[Path] = []
 
