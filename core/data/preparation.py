@@ -158,6 +158,14 @@ class Summary:
     test_share: float | None = field(default=None, kw_only=True)
 
     @property
+    def left_out(self) -> str:
+        """Return how many files of a folder are measured, and why others are not; empty if all
+        are."""
+        reasons = ", ".join(f"{count} {reason}" for reason, count in self.rejects.most_common())
+        counts = f"{self.kept} of {self.sources} files are measured, left out: {reasons}"
+        return counts if reasons else ""
+
+    @property
     def lines(self) -> list[str]:
         """Lines of the table that is printed and written to summary.txt."""
         rejected = sum(self.rejects.values())

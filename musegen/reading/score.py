@@ -69,9 +69,10 @@ class Score:
             duration, last = hold(events, channel, down, up, notes.pitch)
             held = duration > notes.duration
             notes, end = replace(notes, duration=duration), max(end, last)
-        is_drum = np.array([one.is_drum for one in parts])[part]
-        pitch = np.where(is_drum, notes.pitch, notes.pitch + semitones(events, down))
-        notes = replace(notes, pitch=np.clip(pitch, 0, 127))
+        if (shift := semitones(events, down)).any():
+            is_drum = np.array([one.is_drum for one in parts])[part]
+            pitch = np.where(is_drum, notes.pitch, notes.pitch + shift)
+            notes = replace(notes, pitch=np.clip(pitch, 0, 127))
         last_start = int(notes.start.max())
         beats = (events.ticks_per_beat, end, last_start)
         metres = Metres(at, numerator, denominator, *beats)

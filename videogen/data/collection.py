@@ -123,16 +123,10 @@ class Collection(Prepared):
     @cached_property
     def _first_of(self) -> dict[Split, dict[str, int]]:
         """Return the first clip of each caption of a split."""
+        backwards = {split: self.indices(split)[::-1] for split in self.splits}
         return {
-            split: {
-                caption: int(clip)
-                for clip, caption in zip(
-                    self.indices(split)[::-1],
-                    self.captions_of(self.indices(split)[::-1]),
-                    strict=True,
-                )
-            }
-            for split in self.splits
+            split: dict(zip(self.captions_of(clips), clips.tolist(), strict=True))
+            for split, clips in backwards.items()
         }
 
     @cached_property

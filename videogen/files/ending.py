@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from videogen.files import gif
+from videogen.files.gif import bytes_at
 
 RIFF, EBML, ASF, PACK = b"RIFF", b"\x1a\x45\xdf\xa3", b"\x30\x26\xb2\x75", b"\0\0\1\xba"
 """First bytes of AVI, of Matroska and WebM, of WMV, and of MPEG program streams."""
@@ -41,11 +42,11 @@ TAGS = (8, 9, 18)
 def ends_early(data: Any) -> bool:
     """Return whether a file is shorter than its container says; False if this says nothing."""
     size = data.seek(0, os.SEEK_END)
-    head = _bytes_at(data, 0, 16)
+    head = bytes_at(data, 0, 16)
     if head[:4] == PACK:
-        return _ends_in_packet(_bytes_at(data, max(0, size - LAST_BYTES), LAST_BYTES))
+        return _ends_in_packet(bytes_at(data, max(0, size - LAST_BYTES), LAST_BYTES))
     if head[:4] == OGG:
-        return _ends_in_page(_bytes_at(data, max(0, size - LAST_BYTES), LAST_BYTES))
+        return _ends_in_page(bytes_at(data, max(0, size - LAST_BYTES), LAST_BYTES))
     walk = next((walk for first, walk in WALKS.items() if head.startswith(first)), _others)
     return any(end > size for end in walk(data))
 
@@ -58,11 +59,11 @@ def ends_in_picture(data: Any, stream: int) -> bool:
     """
     at, size = data.tell(), data.seek(0, os.SEEK_END)
     length, first = next(
-        ((n, first) for n, first in PACKETS if _bytes_at(data, 0, 3 * n)[first::n] == 3 * SYNC),
+        ((n, first) for n, first in PACKETS if bytes_at(data, 0, 3 * n)[first::n] == 3 * SYNC),
         PACKETS[0],
     )
     whole = size // length * length
-    last = _bytes_at(data, max(0, whole - LAST_BYTES // length * length), LAST_BYTES)
+    last = bytes_at(data, max(0, whole - LAST_BYTES // length * length), LAST_BYTES)
     data.seek(at)
     packets = (last[n + first : n + length] for n in range(0, len(last) - length + 1, length))
     own = [one for one in packets if _is_of(one, stream)]
@@ -84,15 +85,10 @@ def _is_filled_up(packet: bytes) -> bool:
     return not length or length > said
 
 
-def _bytes_at(data: Any, at: int, count: int) -> bytes:
-    data.seek(at)
-    return data.read(count)
-
-
 def _riffs(data: Any) -> Iterator[int]:
     """Yield the ends of the parts of an AVI file; those that end at even bytes may be padded."""
-    at = 0 if _bytes_at(data, 8, 3) == b"AVI" else data.seek(0, os.SEEK_END)
-    while (head := _bytes_at(data, at, 8))[:4] == RIFF and len(head) == 8:
+    at = 0 if bytes_at(data, 8, 3) == b"AVI" else data.seek(0, os.SEEK_END)
+    while (head := bytes_at(data, at, 8))[:4] == RIFF and len(head) == 8:
         length = int.from_bytes(head[4:], "little")
         if length in (0, 0xFFFFFFFF):
             return
@@ -102,7 +98,7 @@ def _riffs(data: Any) -> Iterator[int]:
 
 def _others(data: Any) -> Iterator[int]:
     """Yield the ends of the packets of a transport stream, or of the boxes of an MP4."""
-    head = _bytes_at(data, 0, 3 * 192)
+    head = bytes_at(data, 0, 3 * 192)
     for length, first in PACKETS:
         if head[first : first + 3 * length : length] == 3 * SYNC:
             size = data.seek(0, os.SEEK_END)
@@ -113,7 +109,7 @@ def _others(data: Any) -> Iterator[int]:
 def _boxes(data: Any) -> Iterator[int]:
     """Yield the ends of the boxes of an MP4."""
     at = 0
-    while (head := _bytes_at(data, at, 16))[4:8] in BOXES:
+    while (head := bytes_at(data, at, 16))[4:8] in BOXES:
         length = int.from_bytes(head[:4], "big")
         if length == 1:
             length = int.from_bytes(head[8:16], "big")
@@ -126,7 +122,7 @@ def _boxes(data: Any) -> Iterator[int]:
 def _objects(data: Any) -> Iterator[int]:
     """Yield the ends of the objects of a WMV."""
     at = 0
-    while len(head := _bytes_at(data, at, 24)) == 24:
+    while len(head := bytes_at(data, at, 24)) == 24:
         length = int.from_bytes(head[16:], "little")
         if length < 24:
             return
@@ -137,7 +133,7 @@ def _objects(data: Any) -> Iterator[int]:
 def _elements(data: Any) -> Iterator[int]:
     """Yield the ends of the elements of a Matroska file (RFC 8794), up to that of all data."""
     at = 0
-    while head := _bytes_at(data, at, 12):
+    while head := bytes_at(data, at, 12):
         identity = 9 - head[0].bit_length()
         width = 9 - head[identity].bit_length() if len(head) > identity else 9
         number = head[identity : identity + width]
@@ -177,14 +173,14 @@ def _ends_in_page(last: bytes) -> bool:
 def _blocks(data: Any) -> Iterator[int]:
     """Yield the ends of the blocks of a GIF; one that ends with its trailer is not looked at."""
     size = data.seek(0, os.SEEK_END)
-    if _bytes_at(data, size - 1, 1) != b";":
+    if bytes_at(data, size - 1, 1) != b";":
         yield from (end for _, end, _ in gif.blocks(data))
 
 
 def _chunks(data: Any) -> Iterator[int]:
     """Yield the ends of the chunks of an APNG (ISO/IEC 15948), of which IEND is the last."""
     at = 8
-    while len(head := _bytes_at(data, at, 8)) == 8 and head[4:].isalpha():
+    while len(head := bytes_at(data, at, 8)) == 8 and head[4:].isalpha():
         at += 12 + int.from_bytes(head[:4], "big")
         yield at
         if head[4:] == b"IEND":
@@ -194,8 +190,8 @@ def _chunks(data: Any) -> Iterator[int]:
 
 def _tags(data: Any) -> Iterator[int]:
     """Yield the ends of the tags of an FLV, each of which is followed by its length."""
-    at = int.from_bytes(_bytes_at(data, 5, 4), "big") + 4
-    while len(tag := _bytes_at(data, at, 4)) == 4 and tag[0] in TAGS:
+    at = int.from_bytes(bytes_at(data, 5, 4), "big") + 4
+    while len(tag := bytes_at(data, at, 4)) == 4 and tag[0] in TAGS:
         yield at + 11 + int.from_bytes(tag[1:], "big")
         at += 15 + int.from_bytes(tag[1:], "big")
 
@@ -203,7 +199,7 @@ def _tags(data: Any) -> Iterator[int]:
 def _triplets(data: Any) -> Iterator[int]:
     """Yield the ends of the keys, lengths and values of an MXF (SMPTE 377)."""
     at = 0
-    while (head := _bytes_at(data, at, 25))[:4] == MXF and len(head) > 16:
+    while (head := bytes_at(data, at, 25))[:4] == MXF and len(head) > 16:
         width = head[16] % 0x80 if head[16] > 0x80 else 0
         length = int.from_bytes(head[17 : 17 + width], "big") if width else head[16]
         if head[16] == 0x80:
@@ -214,7 +210,7 @@ def _triplets(data: Any) -> Iterator[int]:
 
 def _pictures(data: Any) -> Iterator[int]:
     """Yield the ends of the pictures of a Y4M; none where their colours are of another kind."""
-    head = _bytes_at(data, 0, 1024).partition(b"\n")[0]
+    head = bytes_at(data, 0, 1024).partition(b"\n")[0]
     said = {one[:1]: one[1:] for one in head.split(b" ")}
     kind = COLOURS.fullmatch(said.get(b"C", b"420"))
     sides = said.get(b"W", b""), said.get(b"H", b"")
@@ -224,14 +220,14 @@ def _pictures(data: Any) -> Iterator[int]:
     columns, rows = SHARING[kind[1]]
     values = width * height + 2 * -(-width // columns) * -(-height // rows)
     length, at = values * (2 if int(kind[2] or 8) > 8 else 1), len(head) + 1
-    while b"\n" in (frame := _bytes_at(data, at, 256)) and frame.startswith(b"FRAME"):
+    while b"\n" in (frame := bytes_at(data, at, 256)) and frame.startswith(b"FRAME"):
         at += frame.index(b"\n") + 1 + length
         yield at
 
 
 def _pictures_of_tape(data: Any) -> Iterator[int]:
     """Yield the end of the last picture of a DV."""
-    length = DV_BYTES[_bytes_at(data, 3, 1) >= b"\x80"]
+    length = DV_BYTES[bytes_at(data, 3, 1) >= b"\x80"]
     size = data.seek(0, os.SEEK_END)
     yield size + -size % length
 

@@ -21,12 +21,12 @@ UNTIMED = CONTROL + b"\x04\0\0\0\0\0"
 
 def blocks(data: Any) -> Iterator[tuple[int, int, bytes]]:
     """Yield the begin, the end and the first two bytes of each block; the last may be cut."""
-    head = _bytes_at(data, 0, 13)
+    head = bytes_at(data, 0, 13)
     at = 13 + (_colours(head[10]) if len(head) == 13 else 0)
-    while (block := _bytes_at(data, at, 10))[:1] in (b"!", b","):
+    while (block := bytes_at(data, at, 10))[:1] in (b"!", b","):
         begin = at
         at += 2 if block[:1] == b"!" else 11 + _colours(block[-1])
-        while part := _bytes_at(data, at, 1):
+        while part := bytes_at(data, at, 1):
             at += 1 + part[0]
             if not part[0]:
                 break
@@ -38,7 +38,7 @@ def with_times(data: Any) -> Any:
 
     So are data of any other format.
     """
-    if _bytes_at(data, 0, len(FIRST)) != FIRST:
+    if bytes_at(data, 0, len(FIRST)) != FIRST:
         return data
     places, is_controlled = list[int](), False
     for begin, _, kind in blocks(data):
@@ -49,10 +49,11 @@ def with_times(data: Any) -> Any:
         return data
     size = data.seek(0, os.SEEK_END)
     parts = zip([0, *places], [*places, size], strict=True)
-    return io.BytesIO(UNTIMED.join(_bytes_at(data, begin, end - begin) for begin, end in parts))
+    return io.BytesIO(UNTIMED.join(bytes_at(data, begin, end - begin) for begin, end in parts))
 
 
-def _bytes_at(data: Any, at: int, count: int) -> bytes:
+def bytes_at(data: Any, at: int, count: int) -> bytes:
+    """Return up to `count` bytes of open data from a place on."""
     data.seek(at)
     return data.read(count)
 

@@ -65,10 +65,8 @@ def read_folder(
         except UserError as error:
             why = error.summary if isinstance(error, NothingKept) else error
             raise UserError(f"{folder} is no run, and read as a folder of clips: {why}") from error
-        if found.rejects:
-            left_out = ", ".join(f"{n} {reason}" for reason, n in found.rejects.most_common())
-            counts = f"{found.kept} of {found.sources} files are measured"
-            LOG.info("%s: %s, left out: %s", folder, counts, left_out)
+        if found.left_out:
+            LOG.info("%s: %s", folder, found.left_out)
         clips = Collection.open(aside)
         _require_captions(folder, clips, data)
         parts = {name: _part(clips, of, split, count, seed) for name, of, split in groups}
@@ -119,11 +117,12 @@ def _part(
 ) -> Part | None:
     """Return clips whose captions are of a split of the data, in a random order."""
     order = np.random.default_rng([seed, 4]).permutation(found.indices("train"))
-    spelled = [data.spelled(caption, split) for caption in found.captions_of(order)]
-    chosen = order[[n for n, caption in enumerate(spelled) if caption is not None][:count]]
-    captions = [caption for caption in spelled if caption is not None][:count]
-    if not captions:
+    spelled = (data.spelled(caption, split) for caption in found.captions_of(order))
+    known = [(clip, one) for clip, one in zip(order, spelled, strict=True) if one is not None]
+    if not known:
         return None
+    chosen = np.array([clip for clip, _ in known[:count]])
+    captions = [caption for _, caption in known[:count]]
     clips = to_clips(found.frames_of(chosen))
     one, other = _pairs(captions, found.store.whole["source"][chosen])
     return Part(captions, clips, diversity(clips[one], clips[other]) if one else nan)
