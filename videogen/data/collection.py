@@ -123,11 +123,12 @@ class Collection(Prepared):
     @cached_property
     def _first_of(self) -> dict[Split, dict[str, int]]:
         """Return the first clip of each caption of a split."""
-        backwards = {split: self.indices(split)[::-1] for split in self.splits}
-        return {
-            split: dict(zip(self.captions_of(clips), clips.tolist(), strict=True))
-            for split, clips in backwards.items()
-        }
+        found: dict[Split, dict[str, int]] = {}
+        for split in self.splits:
+            backwards = self.indices(split)[::-1]
+            captions = self.captions_of(backwards)
+            found[split] = dict(zip(captions, backwards.tolist(), strict=True))
+        return found
 
     @cached_property
     def _by_words(self) -> dict[Split, dict[tuple[str, ...], str]]:
