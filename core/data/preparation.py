@@ -158,7 +158,7 @@ class Summary:
     test_share: float | None = field(default=None, kw_only=True)
 
     @property
-    def left_out(self) -> str:
+    def unmeasured(self) -> str:
         """Return how many files of a folder are measured, and why others are not; empty if all
         are."""
         reasons = ", ".join(f"{count} {reason}" for reason, count in self.rejects.most_common())

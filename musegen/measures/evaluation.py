@@ -379,8 +379,8 @@ def read_folder(folder: Path, data: Collection) -> Generated:
             found = prepare([str(folder)], aside, settings_of(data), jobs=0)
         except NothingKept as error:
             raise UserError(f"{missing}: {error.summary}") from error
-        if found.left_out:
-            LOG.info("%s: %s", folder, found.left_out)
+        if found.unmeasured:
+            LOG.info("%s: %s", folder, found.unmeasured)
         songs = Collection.open(aside)
         indices = np.concatenate([songs.indices(split) for split in songs.splits])
         phrases = songs.rolls(spread(indices, _most_phrases(data)))

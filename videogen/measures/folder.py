@@ -65,8 +65,8 @@ def read_folder(
         except UserError as error:
             why = error.summary if isinstance(error, NothingKept) else error
             raise UserError(f"{folder} is no run, and read as a folder of clips: {why}") from error
-        if found.left_out:
-            LOG.info("%s: %s", folder, found.left_out)
+        if found.unmeasured:
+            LOG.info("%s: %s", folder, found.unmeasured)
         clips = Collection.open(aside)
         _require_captions(folder, clips, data)
         parts = {name: _part(clips, of, split, count, seed) for name, of, split in groups}
