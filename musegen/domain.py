@@ -213,7 +213,13 @@ class Music(Domain[Collection, MusicRun, Items, "Model"]):
             name: value for one in measures for name, value in one(model).items()
         }
 
-    def finish(self, model: "Model", data: Collection, to: Path) -> "Model":
+    def finish(
+        self,
+        model: "Model",
+        data: Collection,
+        to: Path,
+        tick: Tick = lambda done, total: None,
+    ) -> "Model":
         """Fit the judge of the run's best weights, where songs are drawn from several samples."""
         from musegen.composition.judge import (
             FEWEST_REAL,
@@ -230,7 +236,7 @@ class Music(Domain[Collection, MusicRun, Items, "Model"]):
         if len(real) >= FEWEST_REAL and (not judge or judge.step != step):
             LOG.info("composing %s songs, to tell them from real ones", JUDGED_SONGS)
             best = self.model.load(to, str(model.device))
-            judge = fit_judge(best, real).model_copy(update={"step": step})
+            judge = fit_judge(best, real, tick).model_copy(update={"step": step})
             judge.write(to)
         model.judge = judge
         return model

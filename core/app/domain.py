@@ -212,10 +212,17 @@ class Domain(ABC, Generic[Data, Config, Items, Trained]):
         """
         return lambda model: {}
 
-    def finish(self, model: Trained, data: Data, to: Path) -> Trained:
+    def finish(
+        self,
+        model: Trained,
+        data: Data,
+        to: Path,
+        tick: Tick = lambda done, total: None,
+    ) -> Trained:
         """Return a run's model with what sampling needs beside its weights, kept in the run.
 
-        By default nothing does. It is called at the end of a training.
+        By default nothing does. It is called at the end of a training; `tick` raises `Stopped`
+        where a stop is asked for.
         """
         return model
 

@@ -15,8 +15,8 @@ from core.app.configuration import Config, RunConfig
 from core.app.domain import Domain
 from core.app.model import Model
 from core.config import MissingKeys, layered, merged, override, resolve
-from core.data.preparation import require_no_collection
-from core.errors import ConfigError, UserError
+from core.data.preparation import Tick, require_no_collection
+from core.errors import ConfigError, Stopped, UserError
 from core.exchange.tensorboard import Board
 from core.files import aside
 from core.launch import is_first
@@ -139,7 +139,20 @@ def train(
     trained = domain.model(ema, config.model, config.spec, Path(to).name)
     if monitor.should_stop() or not is_first():
         return trained  # what else sampling needs is made by the same call, or by the first
-    return domain.finish(trained, data, Path(to))
+    with contextlib.suppress(Stopped):
+        return domain.finish(trained, data, Path(to), _until_stop(monitor))
+    return trained
+
+
+def _until_stop(monitor: Monitor) -> Tick:
+    """Return what shows how much of the rest is done, and raises `Stopped` to leave it there."""
+
+    def tick(done: int, total: int) -> None:
+        if monitor.should_stop():
+            raise Stopped("stopped after the last step")
+        monitor.on_rest(done, total)
+
+    return tick
 
 
 def fit(

@@ -143,4 +143,10 @@ def monitored() -> Iterator[Any]:
                 rest = _left(budget.seconds * (1 / done - 1)) if done else ""
                 lines.show(lambda: f"{description}, {done:.0%} of the budget{rest}")
 
-        yield Monitor(interruption.should_stop, show)
+        def show_rest(done: int, total: int) -> None:
+            description = f"after the last step: {done:,} of {total:,}"
+            bar.update(task, completed=done / total, description=description)
+            if bar.disable:
+                lines.show(lambda: description)
+
+        yield Monitor(interruption.should_stop, show, show_rest)

@@ -115,7 +115,7 @@ class Monitor:
 
     `should_stop` is read between steps: true ends the training with `Stopped` once the last
     finished step is saved, of several processes that of any. `on_step` is called after each step
-    with the budget and the losses.
+    with the budget and the losses, `on_rest` with (done, total) of what is made after the last.
 
     >>> import threading
     >>> button = threading.Event()
@@ -125,6 +125,7 @@ class Monitor:
 
     should_stop: Callable[[], bool] = lambda: False
     on_step: Callable[[Budget, Mapping[str, float]], object] = lambda budget, losses: None
+    on_rest: Callable[[int, int], object] = lambda done, total: None
 
 
 UNMONITORED = Monitor()

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from core.config import Strict, resolve
+from core.data.preparation import Tick
 from core.errors import UserError
 from core.files import write_text
 from core.yaml_files import read_yaml
@@ -150,11 +151,14 @@ def judge_of(model: "Model", folder: Path, against: Path | None = None) -> Judge
     return judge
 
 
-def fit_judge(model: "Model", real: Excerpts) -> Judge:
-    """Fit a judge to excerpts of real songs, and to first samples of a model of their form."""
-    songs = model.notes(JUDGED_SONGS, JUDGED_SEED, real.bars, tries=1)
+def fit_judge(model: "Model", real: Excerpts, tick: Tick = lambda done, total: None) -> Judge:
+    """Fit a judge to excerpts of real songs, and to first samples of a model of their form.
+
+    `tick`: called while these are sampled.
+    """
+    songs = model.pieces(JUDGED_SONGS, JUDGED_SEED, real.bars, tick=tick, tries=1)
     form = real.bars, model.spec.grid, model.spec.tracks
-    return Judge.of(real, Excerpts.of_notes(songs, *form))
+    return Judge.of(real, Excerpts.of_notes(list(songs), *form))
 
 
 def real_songs(data: Collection) -> Excerpts:

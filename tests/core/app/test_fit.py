@@ -13,6 +13,7 @@ from core.app.configuration import ModelConfig, RunConfig
 from core.app.domain import Examples
 from core.app.fit import configure, fit, observer, train
 from core.app.model import Model
+from core.data.preparation import Tick
 from core.errors import ConfigError, UserError
 from core.ring import eight_gaussians as ring
 from core.ring.data import DrawnRing
@@ -277,7 +278,7 @@ def test_what_follows_training_waits_for_the_next_call_after_a_stop(
         stops.append(True)
         return fit(*given)
 
-    def finish(self: Any, model: Any, data: Any, to: Path) -> Any:
+    def finish(self: Any, model: Any, data: Any, to: Path, tick: Tick) -> Any:
         finished.append(to)
         return model
 
@@ -294,3 +295,28 @@ def test_what_follows_training_waits_for_the_next_call_after_a_stop(
         monitor=Monitor(lambda: bool(stops)),
     )
     assert finished == [tmp_path]
+
+
+def test_a_stop_ends_what_follows_training_and_the_next_call_makes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """As Ctrl-C while samples are drawn for a judge, of which many are needed."""
+    drawn: list[int] = []
+    shown: list[tuple[int, int]] = []
+
+    def finish(self: Any, model: Any, data: Any, to: Path, tick: Tick) -> Any:
+        for number in range(5):
+            tick(number, 5)
+            drawn.append(number)
+        (to / "judge").touch()
+        return model
+
+    monkeypatch.setattr(type(DOMAIN), "finish", finish)
+    steps = ["train.steps=2", "train.batch_size=8"]
+    monitor = Monitor(lambda: drawn == [0, 1], on_rest=lambda *done: shown.append(done))
+    train(DOMAIN, DrawnRing(), tmp_path, "vae", assignments=steps, monitor=monitor)
+    assert (drawn, (tmp_path / "judge").exists()) == ([0, 1], False)
+    assert shown == [(0, 5), (1, 5)]
+    drawn.clear()
+    train(DOMAIN, DrawnRing(), tmp_path, "vae", assignments=steps)
+    assert (drawn, (tmp_path / "judge").exists()) == ([0, 1, 2, 3, 4], True)

@@ -44,6 +44,14 @@ def test_a_training_prints_its_state_and_goes_on_until_a_signal(now, capsys):
     ]
 
 
+def test_what_follows_the_last_step_is_shown_as_well(now, capsys):
+    with monitored() as monitor:
+        monitor.on_rest(1, 2048)
+        now[0] += 12.0
+        monitor.on_rest(1024, 2048)
+    assert capsys.readouterr().err.splitlines() == ["after the last step: 1,024 of 2,048"]
+
+
 def test_a_terminal_that_is_closed_ends_a_training_as_a_stop_does(now, monkeypatch):
     """SIGHUP comes, and whatever is written from then on fails."""
 

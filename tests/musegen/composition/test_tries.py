@@ -8,8 +8,9 @@ import pytest
 from command import run
 from untrained import untrained
 
+from core.errors import Stopped
 from musegen.composition.composition import Composition
-from musegen.composition.judge import FILE, Judge, by_odds
+from musegen.composition.judge import FILE, Judge, by_odds, fit_judge
 from musegen.composition.request import Request
 from musegen.data.collection import Collection
 from musegen.data.preparation import PrepareConfig, prepare_band
@@ -165,3 +166,19 @@ def test_a_finished_training_fits_a_judge_where_there_are_tries_and_songs(
     shutil.rmtree(folder / "checkpoints" / "best", ignore_errors=True)
     later = train(data, folder, "latent_musegan", "tiny", "cpu", more).judge
     assert later and (later.step, later.bias == 7) == (4, False)
+
+
+def test_a_judge_counts_the_bars_that_are_sampled_for_it(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that Ctrl-C is answered among them, and not after the last."""
+    monkeypatch.setattr("musegen.composition.judge.JUDGED_SONGS", 6)
+    asked: list[tuple[int, int]] = []
+
+    def stop(done: int, total: int) -> None:
+        asked.append((done, total))
+        raise Stopped("stopped after the last step")
+
+    with pytest.raises(Stopped):
+        fit_judge(model, excerpts(model, model.notes(2, 5, BARS, tries=1)), stop)
+    assert len(asked) == 1
