@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any
 
-from core.errors import Stopped
+from core.errors import UserError
 from core.launch import is_first
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -22,6 +22,8 @@ TOGETHER_SECONDS = 1.0
 A terminal signals the whole group and a wrapper passes its signal on, so that a process often gets
 one stop twice.
 """
+
+AFTER_LAST = "stopped after the last step; the same command makes what is left to make"
 
 
 @contextlib.contextmanager
@@ -48,7 +50,8 @@ class Interruption:
 
     The first signal is remembered for `should_stop`; one that comes `TOGETHER_SECONDS` later or
     more exits at once. On leaving after a signal the process exits with 130 (Ctrl-C), 143
-    (SIGTERM) or 129 (SIGHUP). A signal that is ignored, as under nohup, stays ignored.
+    (SIGTERM) or 129 (SIGHUP), also where an error is said: whoever goes on after errors, as
+    `compare` does with other models, stops. A signal that is ignored, as under nohup, stays so.
     """
 
     def __init__(self) -> None:
@@ -74,8 +77,8 @@ class Interruption:
     ) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
-        if self.signal is not None and (error is None or isinstance(error, Stopped)):
-            _say(f"{error or 'stopped after the last step'}\n")
+        if self.signal is not None and (error is None or isinstance(error, UserError)):
+            _say(f"{error or AFTER_LAST}\n")
             raise SystemExit(128 + self.signal)
 
     def _remember(self, number: int, at: FrameType | None) -> None:

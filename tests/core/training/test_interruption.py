@@ -340,6 +340,20 @@ def test_an_error_after_a_signal_is_not_hidden():
         raise ZeroDivisionError
 
 
+@pytest.mark.usefixtures("foreground")
+def test_an_error_that_is_said_is_the_end_of_whoever_was_stopped(
+    capfd: pytest.CaptureFixture[str],
+):
+    """As of a model that fails after Ctrl-C: `compare` would begin with the next one."""
+    with pytest.raises(SystemExit) as left, Interruption():
+        signal.raise_signal(signal.SIGINT)
+        raise Resumable("3 consecutive steps gave losses that are not finite")
+    assert left.value.code == 130
+    assert capfd.readouterr().err.endswith(
+        "\n3 consecutive steps gave losses that are not finite\n"
+    )
+
+
 def test_a_signal_in_the_last_step_exits_as_well():
     with pytest.raises(SystemExit) as left, Interruption():
         signal.raise_signal(signal.SIGTERM)
