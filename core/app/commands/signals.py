@@ -2,19 +2,25 @@
 
 They wait for the end of an import: what is raised within one, libraries in other languages turn
 into errors of their own, or the process never ends. And while a temporary folder is created or
-removed, since nothing would remove it later.
+removed, since nothing would remove it later. What is raised where Python only reports errors, as
+while an object is removed, is raised once more a moment later.
 """
 
 import math
 import os
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from core.training.interruption import SIGNALS, TOGETHER_SECONDS
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 LOOK_SECONDS = 0.05
 """Time from one look whether the command can be ended to the next."""
@@ -55,6 +61,16 @@ class Ending:
                 raise KeyboardInterrupt
             raise Terminated(128 + number)
 
+    def is_lost(self, unraisable: "UnraisableHookArgs") -> bool:
+        """Return whether the end was raised where nothing ends; it is raised once more then."""
+        if self.number is None or not issubclass(
+            unraisable.exc_type, KeyboardInterrupt | Terminated
+        ):
+            return False
+        self._has_ended = False
+        self._wait(self.number)
+        return True
+
     def _wait(self, number: int) -> None:
         """Give the signal once more when that has ended."""
 
@@ -82,13 +98,20 @@ def stopped_by() -> int | None:
 def ended_by_signals() -> Iterator[None]:
     """Have stop signals end what runs within by `Ending`; one that still waits afterwards is
     dropped. Those that are ignored stay so, as under nohup."""
-    ending = Ending()
+    ending, report = Ending(), sys.unraisablehook
+
+    def report_others(unraisable: "UnraisableHookArgs") -> None:
+        if not ending.is_lost(unraisable):
+            report(unraisable)
+
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, ending)
+    sys.unraisablehook = report_others
     try:
         yield
     finally:
+        sys.unraisablehook = report
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 

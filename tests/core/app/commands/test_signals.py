@@ -96,6 +96,34 @@ def test_a_command_that_ends_meanwhile_is_not_killed_by_the_alarm(tmp_path: Path
 
 
 @pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_while_an_object_is_removed_ends_the_command_after_that(number: int, capsys):
+    """Python reports what is raised there, and goes on."""
+
+    class Removed:
+        def __del__(self) -> None:
+            signal.raise_signal(number)
+
+    signal.signal(number, signal.SIG_DFL)
+    kind = KeyboardInterrupt if number == signal.SIGINT else Terminated
+    with pytest.raises(kind), ended_by_signals():
+        Removed()
+        time.sleep(60)
+    assert capsys.readouterr().err == ""
+
+
+def test_other_errors_while_an_object_is_removed_are_reported(monkeypatch):
+    class Removed:
+        def __del__(self) -> None:
+            raise ZeroDivisionError
+
+    seen: list[type[BaseException]] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda one: seen.append(one.exc_type))
+    with ended_by_signals():
+        Removed()
+    assert seen == [ZeroDivisionError]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_that_a_library_turns_into_an_error_of_its_own_is_a_stop(number: int, capsys):
     """One in another language does, which calls Python while it reads a file."""
 
