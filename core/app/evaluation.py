@@ -47,6 +47,6 @@ class Evaluation:
 
 def print_tables(tables: Iterable[Table], width: int) -> None:
     """Print tables that need so many characters, however narrow the terminal is."""
-    console = Console()
+    console = Console(markup=False, emoji=False)  # names of folders can hold [x] and :x:
     console.width = max(console.width, width)
     console.print(*tables)

@@ -52,3 +52,11 @@ def test_a_report_is_printed_and_written(tmp_path, capsys):
 
     evaluation.print(as_json=True)
     assert json.loads(capsys.readouterr().out) == numbers
+
+
+def test_names_of_folders_are_printed_as_they_are(tmp_path, capsys):
+    table = Table("model", title="runs/[/x]")
+    table.add_row("[red]second[/blue] :cat:")
+    Evaluation(Report(()), lambda report: [table], drawn, width=40).print()
+    printed = capsys.readouterr().out
+    assert "runs/[/x]" in printed and "[red]second[/blue] :cat:" in printed
