@@ -80,6 +80,12 @@ def is_file(text: str | Path) -> bool:
     return os.path.isfile(text)  # noqa: PTH113
 
 
+def address(path: str | Path) -> str:
+    """Return the path of a file for FFmpeg, which takes what is before a first colon, as in
+    12:30.wav, for a protocol."""
+    return str(Path(path).absolute())
+
+
 def create_folder(folder: Path) -> None:
     """Create a folder to write to; `UserError` where that cannot be."""
     try:

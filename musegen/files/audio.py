@@ -13,7 +13,7 @@ from av.error import FFmpegError
 from jaxtyping import Float, Int16
 
 from core.errors import UserError
-from core.files import NO_TAGS
+from core.files import NO_TAGS, address
 
 SAMPLE_RATE = 44_100
 
@@ -95,7 +95,7 @@ def decode(path: Path) -> tuple[Float[np.ndarray, "channel sample"], int]:
     if not path.is_file():
         raise UserError(f"there is no sound file {path}: put it there, or correct its name")
     try:
-        with av.open(str(path), options={"protocol_whitelist": "file"}) as file:
+        with av.open(address(path), options={"protocol_whitelist": "file"}) as file:
             if not file.streams.audio:
                 raise UserError(f"{path} holds no sound: give a .wav, .flac, .mp3 or .ogg")
             stream = file.streams.audio[0]

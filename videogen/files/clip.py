@@ -19,7 +19,7 @@ from torch import Tensor
 
 from core.config import positive
 from core.errors import ConfigError
-from core.files import NO_TAGS, unwritten
+from core.files import NO_TAGS, address, unwritten
 from videogen.files.frame import BT709, FrameBatch, Frames, assumed_matrix
 
 Clips = Float[Tensor, "batch 3 time height width"]
@@ -159,7 +159,7 @@ def _film_rate(frames: Frames, frames_per_second: float) -> float:
 def _opened(path: str | Path, kind: str, options: Mapping[str, str]) -> Iterator[Any]:
     """Open a film to write; `UserError` where it cannot be written."""
     try:
-        with av.open(str(path), "w", format=kind, options=dict(options)) as file:
+        with av.open(address(path), "w", format=kind, options=dict(options)) as file:
             yield file
     except OSError as error:
         raise unwritten(Path(path), error) from error

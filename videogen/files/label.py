@@ -13,6 +13,7 @@ import av
 from av.error import FFmpegError
 
 from core.app.label import SIGNATURE, name_of, origin
+from core.files import address
 
 SLUG_BYTES = 96
 """Largest part of a file's name that a caption becomes: names of 143 bytes are safe everywhere."""
@@ -60,7 +61,7 @@ def slug(caption: str) -> str:
 def origin_of(path: Path) -> str:
     """Return the line that says how pianoreel generated a film; empty for any other file."""
     try:
-        with av.open(str(path), metadata_errors="replace") as file:
+        with av.open(address(path), metadata_errors="replace") as file:
             tags = {key.lower(): value for key, value in file.metadata.items()}
     except (FFmpegError, OSError):
         return ""

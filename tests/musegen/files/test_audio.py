@@ -1,13 +1,14 @@
 """Audio files: what a player gets back."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 import pytest
 
-from musegen.files.audio import FORMATS, SAMPLE_RATE, encode, in_16_bits
+from musegen.files.audio import FORMATS, SAMPLE_RATE, decode, encode, in_16_bits
 
 SECONDS = 2
 TAGS = {"title": "Sång ピ", "artist": "pianoreel", "comment": "made by hand"}
@@ -69,3 +70,10 @@ def test_equal_samples_give_equal_files(kind: str):
 def test_samples_beyond_the_range_are_clipped_and_not_wrapped():
     loud = np.array([[1.5, -1.5, 0.5], [0, 1, -1]], np.float32)
     assert in_16_bits(loud).tolist() == [[32767, 0], [-32767, 32767], [16384, -32767]]
+
+
+def test_a_colon_in_a_name_is_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """As in the time of a recording, named from where one is."""
+    monkeypatch.chdir(tmp_path)
+    Path("12:30.wav").write_bytes(encode(tones(), "wav"))
+    assert decode(Path("12:30.wav"))[0].shape == (2, SECONDS * SAMPLE_RATE)

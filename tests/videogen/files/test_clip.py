@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from core.app.label import SIGNATURE
 from core.errors import ConfigError, UserError
 from videogen.files.clip import to_clips, to_frames, write_gif, write_mp4, write_webm
+from videogen.files.label import origin_of
 
 CHANCE = np.random.default_rng(0)
 
@@ -170,3 +172,12 @@ def test_webm_decodes_to_as_many_frames_at_their_times(tmp_path: Path, rate: flo
     assert times == pytest.approx((np.arange(12) / rate).tolist(), abs=1e-3)
     write_webm(moving(), tmp_path / "y.webm", rate)
     assert (tmp_path / "y.webm").read_bytes() == (tmp_path / "x.webm").read_bytes()
+
+
+def test_a_colon_in_a_name_is_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """As in a folder of takes, take:2, that is named from where one is."""
+    monkeypatch.chdir(tmp_path)
+    Path("take:2").mkdir()
+    write_mp4(moving(2), "take:2/clip.mp4", 8, tags={"comment": f"{SIGNATURE} with seed 2"})
+    write_gif(moving(2), "take:2/clip.gif", 8)
+    assert origin_of(Path("take:2/clip.mp4")) == f"{SIGNATURE} with seed 2"
