@@ -3,11 +3,13 @@
 start, clipStartTime, begin_ms      when a part of a film begins
 end, segment_end_sec, stop_frame    when it ends
 duration, length_s, num_frames      how long it is
+offset                              when it begins, beside how long it is; beside onset, its end
 timestamps, frame_range, span       a begin and an end, or pairs of both
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -33,10 +35,10 @@ _UNIT = "|".join(f"(?P<{unit}{{0}}>{form})" for unit, form in _UNITS.items())
 _ROLES = {
     "begin": r"(?:starts?|begins?|beginning|onset)",
     "end": r"(?:ends?|stops?|finish|ending)",
-    "length": r"(?:duration|length)",
+    "length": r"(?:duration|length|dur|len)",
 }
-_OF_FILM = re.compile(".*(?:video|film).*")
-"""Names of the length of a film, which is not that of an excerpt."""
+_OF_OTHERS = re.compile(".*(?:video|film|caption|sentence|narration).*")
+"""Names of the length of a film or of a text, which is not that of an excerpt."""
 _NAMES = {
     role: re.compile(f"{_WORDS}(?:{_UNIT.format(1)})?{_WORDS}{form}{_WORDS}(?:{_UNIT.format(2)})?")
     for role, form in _ROLES.items()
@@ -46,10 +48,13 @@ _LOOSE = (
     {"begin": "from", "end": "until"},
     {"begin": "in", "end": "out"},
     {"begin": "in_point", "end": "out_point"},
-    {"begin": "offset", "length": "duration"},
+    {"begin": "ss", "end": "to"},
+    {"begin": "ss", "length": "t"},
 )
 """Names that are of times only beside each other, and where their values are."""
-LOOSE_NAMES = {name for pair in _LOOSE for name in pair.values()} - {"duration"}
+_OFFSETS = re.compile(rf"{_WORDS}offset(?:{_UNIT.format(1)})?")
+"""Names of begins only beside lengths."""
+LOOSE_NAMES = {name for pair in _LOOSE for name in pair.values()} | {"offset"}
 COUNTS = ("num_frames", "n_frames", "nframes", "frame_count", "frames")
 """Names of the column of the frames of an excerpt."""
 RATES = ("fps", "frame_rate", "framerate", "video_fps", "frames_per_second")
@@ -62,6 +67,7 @@ _OPPOSITES = {
     "start": ("end", "stop"), "begin": ("end",), "first": ("last",), "from": ("to",),
     "in": ("out",), "von": ("bis",), "debut": ("fin",), "inicio": ("fin",), "inizio": ("fine",),
     "anfang": ("ende",), "beginn": ("ende",), "t0": ("t1",), "t1": ("t2",),
+    "st": ("ed", "et"),
 }  # fmt: skip
 """Parts of names of begins, with those of their ends."""
 PAIRS = ("times", "moments", "frames")
@@ -85,28 +91,42 @@ def _compact(name: str) -> str:
     return re.sub(r"[^a-z\d]", "", name) if len(name) <= LONGEST else ""
 
 
+def _plain(name: str) -> str:
+    """Return a name without accents.
+
+    >>> _plain("début")
+    'debut'
+    """
+    return "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+
+
 @lru_cache(maxsize=256)
 def columns_of(names: frozenset[str]) -> Mapping[str, Sequence[Column]]:
     """Return the columns of begins, of ends and of lengths, those in seconds first."""
-    found: dict[str, list[Column]] = {role: [] for role in _ROLES}
-    for name in sorted(names):
-        for role, form in _NAMES.items():
-            if match := form.fullmatch(_compact(name)):
-                units = {key[:-1] for key, text in match.groupdict().items() if text}
-                unit = units.pop() if len(units) == 1 else "unknown" if units else "s"
-                found[role].append(Column(name, unit))
-                break
-    found["length"] = [c for c in found["length"] if not _OF_FILM.fullmatch(c.name)]
+    found = {role: list(_columns(names, form)) for role, form in _NAMES.items()}
+    found["length"] = [c for c in found["length"] if not _OF_OTHERS.fullmatch(c.name)]
     for pair in _LOOSE:
         if names.issuperset(pair.values()) and not (found["begin"] or found["end"]):
             for role, name in pair.items():
-                if role != "length":
-                    found[role].append(Column(name, "s"))
+                found[role].append(Column(name, "s"))
+    if found["length"] and not (found["begin"] or found["end"]):
+        found["begin"] = list(_columns(names, _OFFSETS))
+    if names.issuperset(("onset", "offset")) and not found["end"]:
+        found["end"].append(Column("offset", "s"))
     found["length"] += [Column(name, "frame") for name in COUNTS if name in names]
     order = [*SECONDS, "frame", "unknown"]
     for columns in found.values():
         columns.sort(key=lambda column: order.index(column.unit))
     return found
+
+
+def _columns(names: Iterable[str], form: re.Pattern[str]) -> Iterator[Column]:
+    """Yield the columns whose names have a form, in the order of their names."""
+    for name in sorted(names):
+        if match := form.fullmatch(_compact(name)):
+            units = {key[:-1] for key, text in match.groupdict().items() if text}
+            unit = units.pop() if len(units) == 1 else "unknown" if units else "s"
+            yield Column(name, unit)
 
 
 def is_time(name: str) -> bool:
@@ -133,10 +153,11 @@ def times_in(name: str, inner: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def begins_with_ends(fields: Fields, known: set[str]) -> Iterator[tuple[str, str]]:
     """Yield the columns of names that only differ in the words of a begin and of an end."""
+    plain = {_plain(name): name for name in fields}
     for name in fields:
-        parts = re.split(r"([^a-z\d])", name)
+        parts = re.split(r"([^a-z\d])", _plain(name))
         for number, part in enumerate(parts):
             for last in _OPPOSITES.get(part, ()):
-                other = "".join([*parts[:number], last, *parts[number + 1 :]])
-                if name not in known and other in fields:
+                other = plain.get("".join([*parts[:number], last, *parts[number + 1 :]]))
+                if name not in known and other:
                     yield name, other
