@@ -34,7 +34,7 @@ from videogen.files.clock import Excerpt
 from videogen.files.limits import VideoLimits
 from videogen.files.pictures import PICTURES, is_sequence
 from videogen.files.reading import VIDEO
-from videogen.files.text import no_letter, visible
+from videogen.files.text import no_letter, visible, without_markup
 from videogen.files.tree import File, Tree, folded, names_in, on_disk
 from videogen.words import words_of
 
@@ -74,7 +74,7 @@ def caption_of(text: str, limits: VideoLimits) -> str:
     """Return a caption with single spaces; raise `RejectedFile` if it is not a valid caption."""
     if len(text) > 2 * limits.caption_characters:
         raise RejectedFile("caption", f"{len(text)} characters, at most {_most(limits)}")
-    caption = " ".join(visible(text).split())
+    caption = " ".join(visible(without_markup(text)).split())
     if not caption:
         raise RejectedFile("no-caption", "the caption is empty")
     if len(caption) > limits.caption_characters:

@@ -1,6 +1,7 @@
 """Text of any encoding that is used for captions: UTF-8, UTF-16, and Windows-1252 line by line."""
 
 import codecs
+import html
 import re
 import unicodedata
 from pathlib import Path
@@ -40,6 +41,11 @@ OVERRIDES = "\u202d\u202e"
 PICTURES = range(0x1F000, 0x1FB00)
 """Code points of emoji, also of those that are newer than Python's tables."""
 _MARK = re.compile("^\ufeff", re.MULTILINE)
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][\da-fA-F]{1,6}|[A-Za-z][A-Za-z\d]{1,30});")
+"""A letter as HTML writes it, by its number or its name."""
+_INLINE = re.compile(r"</?(?:a|b|em|font|i|small|span|strong|sub|sup|u)(?:\s[^<>]*)?>", re.I)
+_BLOCK = re.compile(r"</?(?:br|div|h[1-6]|li|ol|p|td|th|tr|ul)(?:\s[^<>]*)?/?>", re.I)
+"""Tags of HTML within a line, and those that begin another."""
 _LETTERS = re.compile(rb"[A-Za-z]")
 _BEYOND = re.compile(rb"[\x80-\xff]+")
 
@@ -88,6 +94,19 @@ def read_prompts(path: Path) -> list[str]:
                 f"{letter:#x}: {AS_TEXT}"
             )
     return [caption for _, caption in captions]
+
+
+def without_markup(text: str) -> str:
+    """Return a text of a web page as it is read there: `&amp;` is &, and `<b>` leaves no trace.
+
+    Other words in angle brackets stay, which some captions have as names.
+
+    >>> without_markup("a dog &amp;amp; <b>Rex</b> &#39;run&#39;<br/>AT&T, <sks>, R&amp;B")
+    "a dog & Rex 'run' AT&T, <sks>, R&B"
+    """
+    while (read := _ENTITY.sub(lambda match: html.unescape(match[0]), text)) != text:
+        text = read
+    return _BLOCK.sub(" ", _INLINE.sub("", text))
 
 
 def visible(text: str) -> str:

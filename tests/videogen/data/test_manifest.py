@@ -127,6 +127,20 @@ def test_a_caption_has_a_word(folder: Path):
     assert "the caption has no word: '?!'" in str(rows(folder, text)[1].fault)
 
 
+def test_a_caption_of_a_web_page_is_as_it_is_read_there(folder: Path):
+    text = (
+        "path,caption\na.mp4,Tom &amp; Rex&#39;s <b>ball</b>\na.mp4,<p>a dog<br/>runs</p>\n"
+        "a.mp4,a &lt;sks&gt; dog &amp;amp; AT&T\na.mp4,<p></p>\na.mp4,a&#x202e;b\n"
+    )
+    assert outcomes(folder, text) == [
+        (2, "Tom & Rex's ball"),
+        (3, "a dog runs"),
+        (4, "a <sks> dog & AT&T"),
+        (5, "no-caption"),
+        (6, "caption"),
+    ]
+
+
 def test_a_row_with_a_fault_names_its_clip_all_the_same(folder: Path):
     text = "path,caption,start,end\na.mp4,,,\na.mp4\na.mp4,x,7,3\nabsent.mp4,,,\n"
     found = rows(folder, text)
