@@ -1,6 +1,9 @@
 """Captions of the clips that no manifest names: from texts, facts, folders and names."""
 
 import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from core.data.sources import RejectedFile
@@ -10,7 +13,9 @@ from videogen.data.sources.captioned import CaptionSource, Origin
 from videogen.data.sources.clips import Clips
 from videogen.data.sources.facts import CLASS, FACTS, caption_in
 from videogen.data.sources.manifests import OTHER_CAPTIONS, Manifests
-from videogen.data.sources.texts import TEXT_FOLDERS, TEXTS
+from videogen.data.sources.texts import TEXT_FOLDERS, TEXTS, is_of_words
+from videogen.data.sources.unread import OTHER_TABLES
+from videogen.data.tables import TABLES
 from videogen.files.archives import ARCHIVES
 from videogen.files.limits import VideoLimits
 from videogen.files.text import decode
@@ -18,6 +23,10 @@ from videogen.files.tree import Entry, File, folded
 
 _ENDING = re.compile(rf"[ ._-]+\(?(?:{'|'.join(TEXT_FOLDERS)})\)?$")
 """Words after the name of a clip: rex_caption.txt, rex.prompt.txt."""
+FIRST = 3
+"""Files of a kind that are looked into: the others are like them."""
+UNLIKE = {*TABLES, *OTHER_TABLES, *ARCHIVES} - {FACTS}
+"""Suffixes of files that are no text of one clip: tables are read or refused before."""
 
 
 class Captions:
@@ -30,28 +39,50 @@ class Captions:
         self.texts: set[Path] = set()
 
     def require_beside(self) -> None:
-        """Raise `UserError` for a text that is named after a clip and lies where none is read.
+        """Raise `UserError` for a text that is named after a clip and is not read.
 
-        The name of the folder or of the file would stand in for the caption in it.
+        It lies where none is read, or is of another kind, as rex.srt and rex.pdf are: the name of
+        the folder or of the file would stand in for the caption in it.
         """
         of: dict[str, list[Path]] = {}
         for place in self.clips.places:
             of.setdefault(folded(Path(self.clips.stem(place))), []).append(place)
+        seen: Counter[str] = Counter()
         for place, entry in self.clips.tree.entries.items():
-            if place.suffix.lower() not in TEXTS or not self.clips.is_given(place):
+            if not self.clips.is_given(place) or place in self.clips.places:
                 continue
-            stem = folded(Path(place.stem))
-            named = of.get(stem) or of.get(_ENDING.sub("", stem)) or []
-            texts = [self.clips.text(clip) for clip in named]
-            bare = [clip for clip, text in zip(named, texts, strict=True) if not text]
-            bare = [one for one in bare if not (self._facts(one) or self.manifests.above(one))]
-            if bare and entry not in texts:
-                own = f"{self.clips.stem(bare[0])}{TEXTS[0]}"
+            named = _named(place, of)
+            bare = [clip for clip in named if self._is_bare(clip)]
+            texts = (self.clips.text(clip) for clip in named)
+            if bare and entry not in texts and self._is_caption(entry.file, seen):
+                how = "name it" if entry.file.suffix in (*TEXTS, FACTS) else "write its text into"
+                suffix = FACTS if entry.file.suffix == FACTS else TEXTS[0]
                 raise UserError(
                     f"{entry.file} seems to be the caption of {bare[0].name}, and is not read: "
-                    f"name it {own}, beside the clip or in a folder {TEXT_FOLDERS[1]}, or "
-                    f"{OTHER_CAPTIONS}"
+                    f"{how} {self.clips.stem(bare[0])}{suffix}, beside the clip or in a folder "
+                    f"{TEXT_FOLDERS[1]}, or {OTHER_CAPTIONS}"
                 )
+
+    def _is_bare(self, place: Path) -> bool:
+        """Return whether nothing but its name and folder says what a clip shows."""
+        return not (self.clips.text(place) or self._facts(place) or self.manifests.above(place))
+
+    def _is_caption(self, file: File, seen: Counter[str]) -> bool:
+        """Return whether a file may hold a caption; of each other kind the first `FIRST` say."""
+        seen[file.suffix] += 1
+        if file.suffix in TEXTS:
+            return True
+        if seen[file.suffix] > FIRST or file.suffix in UNLIKE:
+            return False
+        if file.suffix == FACTS:
+            return self._says_caption(file)
+        return is_of_words(file, self.limits)
+
+    def _says_caption(self, file: File) -> bool:
+        """Return whether facts hold a caption."""
+        with suppress(RejectedFile):
+            return bool(caption_in(file, self.limits))
+        return False
 
     def of(self, place: Path) -> tuple[str, Origin]:
         """Return the caption of a clip and where it comes from.
@@ -102,10 +133,8 @@ class Captions:
         return caption
 
     def _facts(self, place: Path) -> Entry | None:
-        """Return the facts of a clip, rex.json or rex.mp4.json of rex.mp4, if there are any."""
-        names = (self.clips.stem(place), place.name)
-        found = (self.clips.tree.find(place.parent / f"{name}{FACTS}") for name in names)
-        return next((entry for entry in found if entry), None)
+        """Return the facts of a clip: rex.json, rex.mp4.json or captions/rex.json of rex.mp4."""
+        return self.clips.texts.facts(place, self.clips.stem(place), FACTS)
 
     def _read(self, file: File) -> str:
         self.texts.add(file.place)
@@ -114,6 +143,16 @@ class Captions:
         except RejectedFile as error:
             reason = "no-caption" if error.reason == "unreadable" else "caption"
             raise RejectedFile(reason, f"{file.place.name}: {error.detail}") from error
+
+
+def _named(place: Path, of: Mapping[str, Sequence[Path]]) -> Sequence[Path]:
+    """Return the clips after which a file is named: rex.txt, rex_caption.txt, rex.en.srt.
+
+    `of`: the clips by their names. Those in its folder go before others.
+    """
+    stem = folded(Path(place.stem))
+    named = of.get(stem) or of.get(_ENDING.sub("", stem)) or of.get(Path(stem).stem) or ()
+    return [clip for clip in named if clip.parent == place.parent] or named
 
 
 def _as_words(name: str) -> str:

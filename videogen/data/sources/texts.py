@@ -1,12 +1,16 @@
 """Texts of single clips: beside them, in a folder for texts, or in their own."""
 
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
+from core.data.sources import RejectedFile
+from videogen.files.limits import VideoLimits
 from videogen.files.pictures import PICTURES
 from videogen.files.reading import VIDEO
-from videogen.files.tree import Entry, Tree, folded
+from videogen.files.text import decode
+from videogen.files.tree import Entry, File, Tree, folded
 
 TEXTS = (".txt", ".caption", ".text", ".prompt", ".cap")
 """Suffixes of the text of one clip."""
@@ -15,8 +19,31 @@ TEXT_FOLDERS = (
     *("descriptions", "description"),
 )
 """Folders of such texts, beside clips or their folder."""
+SUBTITLES = (".srt", ".vtt", ".ass", ".ssa", ".sbv", ".sub", ".lrc", ".ttml", ".smi")
+PAGES = (".html", ".htm", ".xhtml", ".pdf")
+"""Suffixes of files of words that are not read, whatever is in them."""
+NO_CAPTIONS = (".license", ".licence")
+"""Suffixes of files of words that are about a file, and not about what it shows."""
 OF_FOLDER = ("caption", "prompt", "text", "description")
 """Names of the text of the only clip of a folder."""
+
+HEAD_BYTES = 4096
+"""Bytes of a file by which it is seen whether it is of words."""
+_WORDS = re.compile(r"(?:[^\W\d_]|[\s,.;:!?'\"()\u2019-])+")
+"""A text of words alone, and no data, addresses or marks of a program."""
+
+
+def is_of_words(file: File, limits: VideoLimits) -> bool:
+    """Return whether a file of any kind may hold a caption, as rex.srt and rex.tags do."""
+    if file.suffix in (*SUBTITLES, *PAGES):
+        return True
+    if file.suffix in (*VIDEO, *PICTURES, *NO_CAPTIONS):
+        return False
+    try:
+        text = decode(file.read(limits, HEAD_BYTES)).strip()
+    except RejectedFile:
+        return False
+    return bool(_WORDS.fullmatch(text)) and len(text.split()) > 1
 
 
 class Texts:
@@ -45,6 +72,11 @@ class Texts:
         own = [(place, name) for name in (place.name, *OF_FOLDER)]
         return self._first([*own, *self._in_folders(place, place.name)])
 
+    def facts(self, place: Path, stem: str, suffix: str) -> Entry | None:
+        """Return the facts of a clip, beside it or in a folder for texts."""
+        named = [(place.parent, name) for name in (stem, place.name)]
+        return self._first([*named, *self._in_folders(place, stem)], (suffix,))
+
     def _in_folders(self, place: Path, stem: str) -> list[tuple[Path, str]]:
         """Return where a clip's text may lie in the folders for texts."""
         folder = place.parent
@@ -57,7 +89,9 @@ class Texts:
     def _folders(self) -> frozenset[str]:
         return frozenset(map(folded, self.tree.folders))
 
-    def _first(self, stems: Sequence[tuple[Path, str]]) -> Entry | None:
+    def _first(
+        self, stems: Sequence[tuple[Path, str]], suffixes: Sequence[str] = TEXTS
+    ) -> Entry | None:
         """Return the first of the texts of these folders and names."""
-        named = (folder / f"{stem}{suffix}" for suffix in TEXTS for folder, stem in stems)
+        named = (folder / f"{stem}{suffix}" for suffix in suffixes for folder, stem in stems)
         return next((entry for text in named if (entry := self.tree.find(text))), None)

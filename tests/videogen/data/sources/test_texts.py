@@ -80,7 +80,58 @@ def test_a_text_that_is_named_after_a_clip_and_is_not_read_stops(tmp_path: Path,
     assert clips(tmp_path)["videos/a.mp4"] == ("a dog", "manifest")
 
 
+@pytest.mark.parametrize(
+    ("text", "holds", "cure"),
+    [
+        ("a.srt", "1\n00:00:00,000 --> 00:00:02,000\na dog\n", "write its text into a.txt"),
+        ("subs/a.en.vtt", "WEBVTT\n", "write its text into a.txt"),
+        ("a.pdf", "%PDF-1.7", "write its text into a.txt"),
+        ("a.html", "<p>a dog runs</p>", "write its text into a.txt"),
+        ("a.log", "a dog runs, and barks", "write its text into a.txt"),
+        ("a.description", "a dog runs", "write its text into a.txt"),
+        ("a.tags", "dog, running", "write its text into a.txt"),
+        ("notes/a.json", '{"caption": "a dog"}', "name it a.json"),
+        ("a.info.json", '{"title": "Rex", "ext": "mp4"}', "name it a.json"),
+    ],
+)
+def test_words_of_any_kind_that_are_named_after_a_clip_stop(
+    tmp_path: Path, text: str, holds: str, cure: str
+):
+    write(tmp_path, a_dot_mp4="x", b_dot_mp4="x", b_dot_txt="a cat", b_dot_log="ok done")
+    assert clips(tmp_path)["a.mp4"] == ("a", "name")
+    (tmp_path / text).parent.mkdir(exist_ok=True)
+    (tmp_path / text).write_text(holds)
+    with pytest.raises(UserError, match=rf"seems to be the caption of a\.mp4, .*: {cure}"):
+        listing([str(tmp_path)])
+    assert clips(tmp_path, "name")["a.mp4"] == ("a", "name")
+
+
+@pytest.mark.parametrize(
+    ("name", "holds"),
+    [
+        ("a.md5", "d41d8cd98f00b204e9800998ecf8427e  a.mp4"),
+        ("a.aae", "<plist><dict><key>adjustmentData</key></dict></plist>"),
+        ("a.url", "[InternetShortcut]\nURL=https://example.org/a"),
+        ("a.license", "All rights reserved"),
+        ("a.pose", "0.5 0.25 0.125"),
+        ("a.lrv", "\0\0 moov"),
+        ("poses/a.json", '{"points": [1, 2]}'),
+    ],
+)
+def test_data_that_are_named_after_a_clip_stop_nothing(tmp_path: Path, name: str, holds: str):
+    write(tmp_path, a_dot_mp4="x")
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(holds)
+    assert clips(tmp_path)["a.mp4"] == ("a", "name")
+
+
+def test_facts_lie_in_a_folder_for_texts(tmp_path: Path):
+    write(tmp_path, clips__a_dot_mp4="x", captions__a_dot_json='{"caption": "a dog"}')
+    assert clips(tmp_path) == {"clips/a.mp4": ("a dog", "text")}
+
+
 def test_texts_about_other_things_stop_nothing(tmp_path: Path):
     write(tmp_path, dogs__a_dot_mp4="x", cats__a_dot_mp4="x", cats__a_dot_txt="a cat")
+    write(tmp_path, cats__a_dot_log="it is done")
     write(tmp_path, README_dot_txt="x", dogs__a_licence_dot_txt="x", dogs__notes_dot_txt="x")
     assert clips(tmp_path) == {"dogs/a.mp4": ("dogs", "folder"), "cats/a.mp4": ("a cat", "text")}
