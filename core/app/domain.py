@@ -262,11 +262,19 @@ class Domain(ABC, Generic[Data, Config, Items, Trained]):
         """Measure models beside real items and beside chance."""
 
     def subject(self, name: str | None, device: str = "auto") -> Any:
-        """Open what `evaluate` measures: a run's model, or the path of a folder of files."""
+        """Open what `evaluate` measures: a run's model, or the path of a folder of files.
+
+        `UserError` for a single file, which nothing can be measured of.
+        """
         folder = Path(name or "")
         is_run = not name or self._shipped(name) or (folder / "config.yaml").exists()
         if self.measures_folders and folder.is_dir() and not is_run:
             return folder
+        if self.measures_folders and folder.is_file():
+            raise UserError(
+                f"{folder} is a single file: give a run, a folder that `train` wrote, or a folder "
+                "of files to measure beside those of --against"
+            )
         return self.open_run(name, device)
 
     def data_of(self, subject: Any) -> Data:

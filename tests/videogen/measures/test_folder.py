@@ -166,6 +166,13 @@ def test_clips_that_cannot_be_compared_are_refused(
     assert code == 1 and "give the collection to measure against: --against DATA" in complaint
 
 
+def test_a_single_film_is_answered_with_folders(tmp_path: Path):
+    (tmp_path / "broken.mp4").write_bytes(b"")
+    code, _, complaint = run("video", "evaluate", tmp_path / "broken.mp4")
+    assert code == 1 and "broken.mp4 is a single file: give a run" in complaint
+    assert "or a folder of files to measure" in complaint
+
+
 def test_the_command_measures_a_folder_beside_another(films: Path, data: Collection):
     folder = data.store.folder
     code, said, _ = run("video", "evaluate", films, "--against", folder, "--count", 4, "--json")
