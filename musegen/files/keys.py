@@ -69,7 +69,7 @@ def _released(
     mine, theirs = (
         channels(events, of) << 7 | np.minimum(events.byte(0, of), 0x7F) for of in (numbers, ends)
     )
-    return _following(events, ends, theirs, numbers, mine)
+    return following(events, ends, theirs, numbers, mine)
 
 
 def silenced(events: Events, notes: Numbers, kinds: tuple[int, ...]) -> Numbers:
@@ -87,14 +87,13 @@ def silenced(events: Events, notes: Numbers, kinds: tuple[int, ...]) -> Numbers:
         (off, channels(events, off), channel),
         (back, channels(events, back) // CHANNELS, channel // CHANNELS),
     ):
-        following = _following(events, others, group, notes, mine)
-        ticks = events.tick[following], events.tick[found]
-        is_first = (following >= 0) & ((found < 0) | (ticks[0] < ticks[1]))
-        found = np.where(is_first, following, found)
+        one = following(events, others, group, notes, mine)
+        is_first = (one >= 0) & ((found < 0) | (events.tick[one] < events.tick[found]))
+        found = np.where(is_first, one, found)
     return found
 
 
-def _following(
+def following(
     events: Events,
     others: Int[np.ndarray, " other"],
     group: Int[np.ndarray, " other"],

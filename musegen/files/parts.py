@@ -80,15 +80,26 @@ class Timeline:
 
     def at(self, group: np.ndarray, place: np.ndarray) -> np.ndarray:
         """Return the value of the last change in the group at or before each place, else -1."""
-        if not self.changes or not len(group):
+        if not self.changes:
             return np.full(len(group), NONE)
         groups, places, values = np.array(self.changes, np.int64).T
-        order = np.lexsort((places, groups))
-        groups, values = groups[order], values[order]
-        span = max(int(places.max()), int(place.max(initial=0))) + 1
-        keys = groups * span + places[order]
-        found = np.searchsorted(keys, group * span + place, side="right") - 1
-        return np.where((found >= 0) & (groups[found] == group), values[found], NONE)
+        found = last_at(groups, places, group, place)
+        return np.where(found >= 0, values[found], NONE)
+
+
+def last_at(
+    groups: np.ndarray, places: np.ndarray, group: np.ndarray, place: np.ndarray
+) -> np.ndarray:
+    """Return the number of the last of some changes in a group at or before each place, else -1;
+    of those at one place the last one."""
+    if not len(groups) or not len(group):
+        return np.full(len(group), NONE)
+    order = np.lexsort((places, groups))
+    span = max(int(places.max()), int(place.max())) + 1
+    keys = groups[order] * span + places[order]
+    found = np.searchsorted(keys, group * span + place, side="right") - 1
+    number = order[np.maximum(found, 0)]
+    return np.where((found >= 0) & (groups[number] == group), number, NONE)
 
 
 @dataclass

@@ -17,7 +17,8 @@ class LeftOut:
 
     notes: those that no track claims, that are out of the pitch range or in no kept bar. doubling:
     those that start with a longer one on their track and pitch. bars: those in another metre.
-    pickup_beats: the quarter notes of a pickup. tempi: those of 0, or of no length.
+    pickup_beats: the quarter notes of a pickup. tempi: those of 0, or of no length. muted: notes
+    whose channel is turned down to 0.
     """
 
     notes: int = 0
@@ -25,6 +26,7 @@ class LeftOut:
     bars: int = 0
     pickup_beats: float = 0.0
     tempi: int = 0
+    muted: int = 0
 
     def remarks(self, silent: Sequence[str]) -> list[str]:
         """Say what of a file is not in the song; nothing where all of it is.
@@ -35,6 +37,7 @@ class LeftOut:
             (self.pickup_beats, f"a pickup of {counted(self.pickup_beats, 'quarter note')}"),
             (self.bars, f"{counted(self.bars, 'bar')} in another metre"),
             (self.tempi, counted(self.tempi, "unplayable tempo")),
+            (self.muted, f"{counted(self.muted, 'note')} at volume 0"),
             (self.notes, counted(self.notes, "note")),
         )
         lost = [said for count, said in parts if count]

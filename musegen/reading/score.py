@@ -19,6 +19,7 @@ from musegen.reading.claims import Claims
 from musegen.reading.counting import Counting
 from musegen.reading.left_out import LeftOut
 from musegen.reading.metres import Meter, Metres
+from musegen.reading.silence import muted
 from musegen.reading.song import Song
 from musegen.reading.tempi import Tempi
 from musegen.reading.timed_notes import TimedNotes
@@ -32,6 +33,7 @@ class Score:
     """A file in ticks, within the limits.
 
     declared: the tick at which it says that it ends. held: the notes that a pedal lengthens.
+    muted: those that nobody hears.
     """
 
     events: Events
@@ -42,6 +44,7 @@ class Score:
     metres: Metres
     declared: int
     held: Bool[np.ndarray, " note"]
+    muted: Bool[np.ndarray, " note"]
 
     @classmethod
     def of(
@@ -76,7 +79,8 @@ class Score:
         last_start = int(notes.start.max())
         beats = (events.ticks_per_beat, end, last_start)
         metres = Metres(at, numerator, denominator, *beats)
-        return cls(events, limits, tuple(parts), notes, tempi, metres, declared, held)
+        silent = muted(events, down, up)
+        return cls(events, limits, tuple(parts), notes, tempi, metres, declared, held, silent)
 
     def song(
         self,
@@ -92,6 +96,10 @@ class Score:
             raise bars.refusal
         owners = tuple(assign(self.parts, tracks))
         quantised, numbers = self.notes.on_grid(bars, owners, tracks)
+        if self.muted.any():
+            heard = ~self.muted[numbers]
+            quantised, numbers = quantised[heard], numbers[heard]
+        muted_notes = int(np.count_nonzero(self.muted))
         if not len(quantised):
             raise RejectedFile(
                 "no-notes", "no note is in a kept bar, in the pitch range and in a track's part"
@@ -119,11 +127,12 @@ class Score:
             held=int(np.count_nonzero(self.held[numbers])),
             origin=first_text(self.events),
             left_out=LeftOut(
-                notes=len(self.notes) - len(quantised),
+                notes=len(self.notes) - muted_notes - len(quantised),
                 doubling=len(quantised) - len(notes),
                 bars=bars.skipped,
                 pickup_beats=bars.pickup_beats,
                 tempi=self.tempi.left_out,
+                muted=muted_notes,
             ),
             counting=Counting(
                 has_beats=self.events.has_beats,
