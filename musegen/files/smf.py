@@ -656,14 +656,37 @@ def ending_at(midi: bytes, tick: int) -> bytes:
     """Return a file of pretty_midi's with all tracks as long as the song, whose end is given.
 
     Each ended a tick after its own last event, so that a sequencer would show clips of all
-    lengths, and one of eight bars as one of nine.
+    lengths, and one of eight bars as one of nine. Of the notes at one tick those that end come
+    first: pretty_midi has them in the order of their pitches.
     """
     events, tracks = scan(midi), list[bytes]()
+    is_start = (events.kind == NOTE_ON) & (events.value(1, np.arange(len(events))) > 0)
     for number, (begin, end) in enumerate(_chunks(midi)):
-        *ticks, _ = events.tick[events.track == number].tolist()
-        rest = _quantity(max(0, tick - max(ticks, default=0)))
-        tracks.append(_chunk(midi[begin:end].removesuffix(A_TICK_LATER) + rest + LAST_EVENT))
+        mine = (events.track == number).nonzero()[0][:-1]  # the last is the end of the track
+        if is_start[mine].any():
+            mine = mine[np.lexsort((is_start[mine], events.tick[mine]))]
+            track = b"".join(_in_order(events, mine))
+        else:
+            track = midi[begin:end].removesuffix(A_TICK_LATER)
+        rest = _quantity(max(0, tick - int(events.tick[mine].max(initial=0))))
+        tracks.append(_chunk(track + rest + LAST_EVENT))
     return midi[:HEADER_BYTES] + b"".join(tracks)
+
+
+def _in_order(events: Events, numbers: np.ndarray) -> Iterator[bytes]:
+    """Yield the bytes of some events of a track, in an order of their times."""
+    deltas = np.diff(events.tick[numbers], prepend=0).tolist()
+    columns = (numbers, events.status[numbers], events.data[numbers])
+    running = 0
+    for delta, number, status, at in zip(deltas, *(c.tolist() for c in columns), strict=True):
+        if status >= SYSEX:
+            kind = events.midi[at : at + (status == META)]
+            payload = events.payload(number)
+            data, running = kind + _quantity(len(payload)) + payload, 0
+        else:
+            data = events.midi[at : at + 2 - (PROGRAM <= status < PITCH_BEND)]
+        yield _quantity(delta) + (b"" if status == running else bytes([status])) + data
+        running = 0 if status >= SYSEX else status
 
 
 def with_ports(midi: bytes, ports: Sequence[int]) -> bytes:

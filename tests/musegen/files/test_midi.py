@@ -129,6 +129,15 @@ def test_all_tracks_end_on_the_bar_line_where_the_roll_does(tmp_path: Path):
     assert ends == 6 * [2 * 1920]
 
 
+def test_notes_end_before_others_begin(tmp_path: Path):
+    """Of a line that rises: pretty_midi sorts the messages of a tick by pitch, falling ones too."""
+    line = [(3, 6 * n, 12 + pitch, 6) for n, pitch in enumerate((7, 0, 7, 7, 3))]
+    path = written(Roll.of(notes(*line), LAKH, Grid(), np.array([100.0])), tmp_path)
+    bass = [m for m in mido.MidiFile(path).tracks[4] if m.type == "note_on"]
+    assert [bool(message.velocity) for message in bass] == 5 * [True, False]
+    assert [m.time for m in bass[2::2]] == 4 * [0]
+
+
 def test_chosen_tracks_are_written_with_what_is_said_of_all(tmp_path: Path):
     """The bass alone is in C major too; the piano says that it is C minor."""
     played = notes(
