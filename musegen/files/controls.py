@@ -9,24 +9,25 @@ from typing import Any
 import numpy as np
 
 from musegen.controls import LOUDEST, MIDDLE, STILL, USUAL_VOLUME, Controls
-from musegen.files.parts import CHANNELS, channels
+from musegen.files.parts import CHANNELS, DATA, PARAMETER_LOW, ZONE, channels, members
 from musegen.files.smf import CONTROL, PITCH_BEND, SYSEX, Events
 from musegen.roll import differ
 from musegen.tracks import Part
 
-DATA, VOLUME, PAN, EXPRESSION = 6, 7, 10, 11
-OTHER_PARAMETERS, PARAMETER_LOW, PARAMETER_HIGH, RESET = (98, 99), 100, 101, 121
+VOLUME, PAN, EXPRESSION, DATA_LOW = 7, 10, 11, 38
+OTHER_PARAMETERS, PARAMETER_HIGH, RESET = (98, 99), 101, 121
 """Control changes."""
 
-PARAMETERS = (DATA, *OTHER_PARAMETERS, PARAMETER_LOW, PARAMETER_HIGH, RESET)
+PARAMETERS = (DATA, DATA_LOW, *OTHER_PARAMETERS, PARAMETER_LOW, PARAMETER_HIGH, RESET)
 """Those that choose and set parameters."""
 
 NO_PARAMETER = (127, 127)
 
-BEND_RANGE = (0, 0)
-"""The registered parameter (high, low) whose value is the range of bends, in semitones."""
+BEND_RANGE, FINE_TUNING = (0, 0), (0, 1)
+"""The registered parameters (high, low) whose values are the range of bends, in semitones and
+cents, and how far above its keys a channel sounds: a semitone at most, as bends are sent."""
 
-BEND_MIDDLE, USUAL_RANGE = 8192, 2
+BEND_MIDDLE, USUAL_RANGE, RANGE_OF_MEMBERS = 8192, 2, 48
 
 
 @dataclass
@@ -54,14 +55,23 @@ class _Channel:
     expression: int = LOUDEST
     pan: int = MIDDLE
     bend: int = BEND_MIDDLE
-    bend_range: int = USUAL_RANGE
+    bend_range: tuple[int, int] = USUAL_RANGE, 0
+    fine: tuple[int, int] = BEND_MIDDLE >> 7, 0
     parameter: Parameter = field(default_factory=Parameter)
 
     @property
     def values(self) -> tuple[float, ...]:
         """Return volume, expression, place and semitones."""
-        semitones = self.bend_range * (self.bend - BEND_MIDDLE) / BEND_MIDDLE
-        return self.volume, self.expression, self.pan, semitones
+        high, low = self.fine
+        fine = ((high << 7 | low) - BEND_MIDDLE) / BEND_MIDDLE
+        bent = self.semitones * (self.bend - BEND_MIDDLE) / BEND_MIDDLE
+        return self.volume, self.expression, self.pan, bent + fine
+
+    @property
+    def semitones(self) -> float:
+        """Return the range of bends."""
+        whole, cents = self.bend_range
+        return whole + cents / 100
 
     def receive(self, kind: int, value: int) -> None:
         """Follow a control change."""
@@ -72,10 +82,18 @@ class _Channel:
             self.expression = value
         elif kind == PAN:
             self.pan = value
-        elif kind == DATA and self.parameter.number == BEND_RANGE:
-            self.bend_range = value
+        elif kind in (DATA, DATA_LOW) and self.parameter.number == BEND_RANGE:
+            self.bend_range = self._entered(self.bend_range, kind, value)
+        elif kind in (DATA, DATA_LOW) and self.parameter.number == FINE_TUNING:
+            self.fine = self._entered(self.fine, kind, value)
         elif kind == RESET:
             self.expression, self.bend = LOUDEST, BEND_MIDDLE
+
+    @staticmethod
+    def _entered(before: tuple[int, int], kind: int, value: int) -> tuple[int, int]:
+        """Return the value of a parameter, high and low, of which one is entered."""
+        high, low = before
+        return (value, low) if kind == DATA else (high, value)
 
 
 @dataclass(frozen=True)
@@ -117,6 +135,9 @@ class Messages:
                 state[channel].bend = first | second << 7
             else:
                 state[channel].receive(first, second)
+                if first == DATA and state[channel].parameter.number == ZONE:
+                    for one in members(channel, second):
+                        state[one].bend_range = RANGE_OF_MEMBERS, 0
             rows[channel].append((at, *state[channel].values))
         found = {channel: _controls(changes) for channel, changes in rows.items()}
         return tuple(found.get(CHANNELS * part.port + part.channel - 1, STILL) for part in parts)

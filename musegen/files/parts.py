@@ -57,6 +57,13 @@ LAST_PORT = 0xFF
 BANK = 0
 """The control change that chooses a bank of programs."""
 
+DATA, PARAMETER_LOW = 6, 100
+"""The control changes that choose a registered parameter and set it."""
+
+ZONE = (0, 6)
+"""The registered parameter (high, low) by which a channel, the first or the last, becomes the
+master of so many others beside it, among which the notes of one instrument are spread (MPE)."""
+
 OTHER_PORT = b"\x50"
 """The address of GS for the parts of the other one of two ports."""
 
@@ -183,6 +190,33 @@ def channel_of_part(found: re.Match[bytes], channels: Sequence[int], port: int) 
     return channels[part % CHANNELS] + CHANNELS * on_port
 
 
+def members(master: int, count: int) -> list[int]:
+    """Return the channels of a zone, 16 * port + channel, without its master; none where that is
+    neither the first nor the last of its port."""
+    side = {0: 1, CHANNELS - 1: -1}.get(master % CHANNELS, 0)
+    return [master + side * n for n in range(1, min(count, CHANNELS - 1) + 1) if side]
+
+
+def _masters(events: Events) -> dict[int, int]:
+    """Return the master of each channel that is a member of a zone, by track and channel.
+
+    A zone is of the track that sets it: drums of another one have channel 10 all the same.
+    """
+    _, low = ZONE
+    if low not in events.value(1, events.controls(PARAMETER_LOW)):
+        return {}
+    found, chosen = dict[int, int](), dict[int, int]()
+    numbers = events.by_time(events.controls(PARAMETER_LOW, DATA))
+    line = events.track[numbers].astype(np.int64) << LINE_BITS | channels(events, numbers)
+    sent = line, events.value(0, numbers), events.value(1, numbers)
+    for one, kind, value in zip(*(column.tolist() for column in sent), strict=True):
+        if kind == PARAMETER_LOW:
+            chosen[one] = value
+        elif chosen.get(one) == low:
+            found |= dict.fromkeys(members(one, value), one & LAST_CHANNEL)
+    return found
+
+
 def _taken(since: dict[int, int], track: int, tick: int, port: int) -> dict[int, int]:
     """Take out, and return by track and channel, the channels that a reset sets back.
 
@@ -239,11 +273,17 @@ def _keys(events: Events, state: _Channels, notes: np.ndarray) -> np.ndarray:
     sound = state.own.at(line, notes)
     others = (sound == NONE).nonzero()[0]
     sound[others] = state.programs.at(channel[others], tick[others])
+    master = channel
+    if zones := _masters(events):
+        places = zip(line.tolist(), channel.tolist(), strict=True)
+        master = np.array([zones.get(of, own) for of, own in places], np.int64)
+        others = (sound == NONE).nonzero()[0]
+        sound[others] = state.programs.at(master[others], tick[others])
     sound[sound == NONE] = USUAL
     program, use = sound & 0x7F, sound >> 7
     rhythm = state.rhythm.at(channel, tick)
     use = np.where(rhythm > UNKNOWN, rhythm, use)
-    is_drum = np.where(use == UNKNOWN, channel & 0xF == DRUM_CHANNEL - 1, use == DRUMS)
+    is_drum = np.where(use == UNKNOWN, master & 0xF == DRUM_CHANNEL - 1, use == DRUMS)
     return (line * SIZES[2] + is_drum) * SIZES[3] + program
 
 

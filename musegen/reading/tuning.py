@@ -5,8 +5,16 @@ from collections import defaultdict
 import numpy as np
 from jaxtyping import Int
 
-from musegen.files.controls import DATA, PARAMETER_LOW, PARAMETERS, Parameter
-from musegen.files.parts import CHANNELS, GS_CHANNELS, Timeline, channel_of_part, channels
+from musegen.files.controls import PARAMETERS, Parameter
+from musegen.files.parts import (
+    CHANNELS,
+    DATA,
+    GS_CHANNELS,
+    PARAMETER_LOW,
+    Timeline,
+    channel_of_part,
+    channels,
+)
 from musegen.files.smf import CONTROL, GS_SHIFT, MASTER_SHIFT, XG_SHIFT, Events
 
 COARSE_TUNING = (0, 2)

@@ -37,11 +37,27 @@ def test_places_go_from_the_left_to_the_right_and_64_is_the_middle():
 def test_a_bend_has_the_range_of_its_channel():
     """Two semitones, until the parameter of the range is chosen and set; not another one."""
     chosen = control(101, 0) + control(100, 0) + control(6, 12)
-    other = control(101, 0) + control(100, 1) + control(6, 99) + control(99, 1) + control(6, 98)
+    other = control(101, 0) + control(100, 3) + control(6, 99) + control(99, 1) + control(6, 98)
     track = bend(-8192, 480) + control(7, 100, 480) + chosen + bend(4096, 480) + other
     track += bend(2048, 480) + note(60, 480) + control(121, 0)
     bends = [semitones for *_, semitones in changes(*controls(track))]
     assert bends == [0, -2, -12, 6, 3, 0]
+
+
+def test_the_range_of_bends_has_cents_and_a_channel_may_be_tuned_finely():
+    """Half of 50 cents; then half a semitone down, and with no bend: the tuning stays."""
+    cents = control(101, 0) + control(100, 0) + control(6, 0) + control(38, 50)
+    fine = control(101, 0) + control(100, 1) + control(6, 32, 480) + control(38, 0)
+    (found,) = controls(cents + bend(4096) + note(60, 480) + fine + bend(0))
+    assert found.semitones.tolist() == [0.25, -0.5]
+
+
+def test_members_of_a_zone_bend_by_48_semitones():
+    zone = control(101, 0) + control(100, 6) + control(6, 2)
+    track = zone + bend(2048) + bend(2048, channel=2) + bend(2048, channel=4)
+    parts = (note(60, 480, channel=channel) for channel in (1, 2, 4))
+    found = controls(track + b"".join(parts))
+    assert [one.semitones.tolist() for one in found] == [[0.5], [12], [0.5]]
 
 
 def test_messages_at_one_time_count_together():

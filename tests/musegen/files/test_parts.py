@@ -227,6 +227,17 @@ def test_xg_parts_from_the_17th_on_are_of_further_ports():
     assert played(setup, *parts) == [(60, "0", 0), (61, "drums", 1)]
 
 
+def test_members_of_a_zone_play_the_program_of_its_master():
+    """MPE: a guitar on channels 1 to 12, beside it drums of another track, and a bass on 13."""
+    zone = control(101, 0, 1) + control(100, 6, 1) + control(6, 11, 1) + program(27)
+    own = b"".join(note(60, 240, channel=channel) for channel in (1, 2, 10, 12))
+    others = program(33, 13) + note(40, 240, channel=13) + note(60, 240, channel=14)
+    song = read_midi(midi(zone + own + others, note(36, 240, channel=10)))
+    found = [(part.channel, part.program, part.is_drum) for part in song.claims.parts]
+    guitar = [(channel, 27, False) for channel in (1, 2, 10, 12)]
+    assert found == [*guitar, (13, 33, False), (14, 0, False), (10, 0, True)]
+
+
 def test_a_bank_counts_from_the_next_program_on():
     track = control(0, 127, 4) + note(60, 9, channel=4) + program(0, 4) + note(61, 9, channel=4)
     assert played(sysex(XG_ON), track) == [(60, "0", 0), (61, "drums", 0)]
