@@ -1,7 +1,7 @@
 """The messages of a MIDI file that set the controllers of its channels: received, and sent."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from math import ceil
 from typing import Any
@@ -28,6 +28,8 @@ BEND_RANGE, FINE_TUNING = (0, 0), (0, 1)
 cents, and how far above its keys a channel sounds: a semitone at most, as bends are sent."""
 
 BEND_MIDDLE, USUAL_RANGE, RANGE_OF_MEMBERS = 8192, 2, 48
+
+NONE_LOWERED: Mapping[int, int] = {}
 
 
 @dataclass
@@ -111,12 +113,18 @@ class Messages:
     second: np.ndarray
 
     @classmethod
-    def of(cls, events: Events) -> "Messages":
-        """Find the messages of a file."""
+    def of(cls, events: Events, lowered: Mapping[int, int] = NONE_LOWERED) -> "Messages":
+        """Find the messages of a file.
+
+        `lowered`: other values, from 0 to 16383, of some bends, by the numbers of their events.
+        """
         turned = events.controls(VOLUME, PAN, EXPRESSION, *PARAMETERS)
         bends = np.flatnonzero(events.kind == PITCH_BEND)
         numbers = events.by_time(np.concatenate([turned, bends, events.resets]))
         data = events.value(0, numbers), events.value(1, numbers)
+        for place in np.isin(numbers, [*lowered]).nonzero()[0].tolist():
+            value = lowered[int(numbers[place])]
+            data[0][place], data[1][place] = value & 0x7F, value >> 7
         return cls(events.tick[numbers], channels(events, numbers), events.kind[numbers], *data)
 
     def controls(self, parts: Sequence[Part]) -> tuple[Controls, ...]:

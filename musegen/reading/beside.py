@@ -1,6 +1,7 @@
 """Events of a file beside its notes, found when somebody asks: few songs need them."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -24,15 +25,19 @@ C_MAJOR = bytes(2)
 
 @dataclass(frozen=True)
 class Beside:
-    """The controllers, lyrics, markers and keys of a file, at the steps of its kept bars."""
+    """The controllers, lyrics, markers and keys of a file, at the steps of its kept bars.
+
+    lowered: what is left of bends that are in the pitches of notes, see `HeldBends`.
+    """
 
     events: Events
     bars: Bars
+    lowered: Mapping[int, int] = field(default_factory=dict)
 
     @cached_property
     def messages(self) -> Messages:
         """Return those that set controllers."""
-        messages = Messages.of(self.events)
+        messages = Messages.of(self.events, self.lowered)
         return replace(messages, at=self.bars.steps(messages.at))
 
     @cached_property

@@ -14,6 +14,7 @@ from musegen.files.pedal import are_used, hold
 from musegen.files.smf import TEXT, Events, last_end, signatures
 from musegen.performance import Performance
 from musegen.reading.bars import Bars
+from musegen.reading.bends import HeldBends
 from musegen.reading.beside import Beside
 from musegen.reading.claims import Claims
 from musegen.reading.counting import Counting
@@ -33,7 +34,8 @@ class Score:
     """A file in ticks, within the limits.
 
     declared: the tick at which it says that it ends. held: the notes that a pedal lengthens.
-    muted: those that nobody hears.
+    muted: those that nobody hears. bends: those that are in the
+    pitches of notes on a grid; a performance follows all as they are.
     """
 
     events: Events
@@ -45,6 +47,7 @@ class Score:
     declared: int
     held: Bool[np.ndarray, " note"]
     muted: Bool[np.ndarray, " note"]
+    bends: HeldBends
 
     @classmethod
     def of(
@@ -72,15 +75,14 @@ class Score:
             duration, last = hold(events, channel, down, up, notes.pitch)
             held = duration > notes.duration
             notes, end = replace(notes, duration=duration), max(end, last)
+        is_drum = np.array([one.is_drum for one in parts])[part]
         if (shift := semitones(events, down)).any():
-            is_drum = np.array([one.is_drum for one in parts])[part]
-            pitch = np.where(is_drum, notes.pitch, notes.pitch + shift)
-            notes = replace(notes, pitch=np.clip(pitch, 0, 127))
+            notes = notes.shifted(np.where(is_drum, 0, shift))
         last_start = int(notes.start.max())
         beats = (events.ticks_per_beat, end, last_start)
         metres = Metres(at, numerator, denominator, *beats)
-        silent = muted(events, down, up)
-        return cls(events, limits, tuple(parts), notes, tempi, metres, declared, held, silent)
+        marks = held, muted(events, down, up), HeldBends.of(events, down, up, ~is_drum)
+        return cls(events, limits, tuple(parts), notes, tempi, metres, declared, *marks)
 
     def song(
         self,
@@ -95,7 +97,8 @@ class Score:
         if not len(bars.starts):
             raise bars.refusal
         owners = tuple(assign(self.parts, tracks))
-        quantised, numbers = self.notes.on_grid(bars, owners, tracks)
+        notes = self.notes.shifted(self.bends.semitones)
+        quantised, numbers = notes.on_grid(bars, owners, tracks)
         if self.muted.any():
             heard = ~self.muted[numbers]
             quantised, numbers = quantised[heard], numbers[heard]
@@ -139,7 +142,7 @@ class Score:
                 regrouped=bars.regrouped,
                 other_metre=bars.other_metre,
             ),
-            beside=Beside(self.events, kept),
+            beside=Beside(self.events, kept, self.bends.lowered),
         )
 
     def performance(self, tracks: tuple[Track, ...], name: str) -> Performance:

@@ -1,7 +1,7 @@
 """The notes of a file in ticks, and their places on a grid."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -36,6 +36,12 @@ class TimedNotes:
 
     def __len__(self) -> int:
         return len(self.start)
+
+    def shifted(self, semitones: np.ndarray) -> "TimedNotes":
+        """Return them so much higher, at most to the ends of the keyboard."""
+        if not semitones.any():
+            return self
+        return replace(self, pitch=np.clip(self.pitch + semitones, 0, 127))
 
     @property
     def end(self) -> np.ndarray:
