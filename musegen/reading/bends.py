@@ -58,12 +58,14 @@ class HeldBends:
         sent, group, semitones, ranges = _sent(events, bends)
         begins = np.append(True, (np.diff(group) != 0) | (np.diff(semitones) != 0))
         segment, first = np.cumsum(begins) - 1, np.flatnonzero(begins)  # of each message; starts
+        nearest = np.rint(semitones[first]).astype(np.int64)
+        is_held = (nearest != 0) & (np.abs(semitones[first] - nearest) < CLOSE)
+        if not is_held.any():  # most bends lead from note to note
+            return cls(none)
         mine, start = channels(events, down), events.tick[down]
         last = np.maximum(events.tick[up] - 1 - events.ticks_per_beat // TAIL, start)
         found = (last_at(group, events.tick[sent], mine, tick) for tick in (start, last))
         begin, end = (np.where(one >= 0, segment[one], -1) for one in found)
-        nearest = np.rint(semitones[first]).astype(np.int64)
-        is_held = (nearest != 0) & (np.abs(semitones[first] - nearest) < CLOSE)
         is_held &= ~_passed(begin, end, group[first])
         shift = np.where((begin >= 0) & is_melodic, (is_held * nearest)[begin], 0)
         is_left = np.isin(segment, begin[shift != 0]) & (events.kind[sent] == PITCH_BEND)
