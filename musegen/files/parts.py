@@ -98,9 +98,9 @@ def last_at(
     groups: np.ndarray, places: np.ndarray, group: np.ndarray, place: np.ndarray
 ) -> np.ndarray:
     """Return the number of the last of some changes in a group at or before each place, else -1;
-    of those at one place the last one."""
+    of those at one place the last one. Places may be rows of one for each group."""
     if not len(groups) or not len(group):
-        return np.full(len(group), NONE)
+        return np.full(place.shape, NONE)
     order = np.lexsort((places, groups))
     span = max(int(places.max()), int(place.max())) + 1
     keys = groups[order] * span + places[order]

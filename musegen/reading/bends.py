@@ -64,8 +64,8 @@ class HeldBends:
             return cls(none)
         mine, start = channels(events, down), events.tick[down]
         last = np.maximum(events.tick[up] - 1 - events.ticks_per_beat // TAIL, start)
-        found = (last_at(group, events.tick[sent], mine, tick) for tick in (start, last))
-        begin, end = (np.where(one >= 0, segment[one], -1) for one in found)
+        found = last_at(group, events.tick[sent], mine, np.stack([start, last]))
+        begin, end = np.where(found >= 0, segment[found], -1)
         is_held &= ~_passed(begin, end, group[first])
         shift = np.where((begin >= 0) & is_melodic, (is_held * nearest)[begin], 0)
         is_left = np.isin(segment, begin[shift != 0]) & (events.kind[sent] == PITCH_BEND)
@@ -93,9 +93,9 @@ def _sent(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return the numbers of bends and resets by channel and time, their channels, the semitones
     that they bend by, and the ranges of these."""
-    sent = events.by_time(np.concatenate([bends, events.controls(RESET)]))
+    sent = np.concatenate([bends, events.controls(RESET)])
     group = channels(events, sent)
-    order = np.argsort(group, kind="stable")
+    order = np.lexsort((sent, events.tick[sent], group))
     sent, group = sent[order], group[order]
     ranges = _ranges(events).at(group, events.tick[sent])
     ranges = np.where(ranges < 0, USUAL_RANGE, np.maximum(ranges, 1))

@@ -4,11 +4,13 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from musegen.files.controls import EXPRESSION, RESET, VOLUME
-from musegen.files.keys import following
 from musegen.files.parts import CHANNELS, channels, last_at, ports
 from musegen.files.smf import Events
 
 Numbers = Int[np.ndarray, " note"]
+
+
+NEVER = np.iinfo(np.int64).max
 
 
 def muted(events: Events, down: Numbers, up: Numbers) -> Bool[np.ndarray, " note"]:
@@ -26,18 +28,30 @@ def muted(events: Events, down: Numbers, up: Numbers) -> Bool[np.ndarray, " note
 
 def _without(events: Events, kind: int, down: Numbers, up: Numbers) -> Bool[np.ndarray, " note"]:
     """Return which notes a controller leaves without sound throughout."""
+    begin, end, group = _spans(events, kind)
+    mine, start = channels(events, down), events.tick[down]
+    span = last_at(group, begin, mine, start)
+    return (span >= 0) & (start < end[span]) & (events.tick[up] <= end[span])
+
+
+def _spans(events: Events, kind: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the ticks from which and until which a controller is 0, and the channels.
+
+    Of changes at one tick the last in the file counts.
+    """
     sent, back = events.controls(kind), events.resets
     up_again = events.controls(RESET) if kind == EXPRESSION else sent[:0]
-    raised = np.concatenate([sent[events.value(1, sent) > 0], up_again, back.repeat(CHANNELS)])
-    low = sent[events.value(1, sent) == 0]
     of_ports = CHANNELS * ports(events, back)[:, None] + np.arange(CHANNELS)  # [reset channel]
-    own = channels(events, raised[: len(raised) - of_ports.size])
-    of_raised = np.concatenate([own, of_ports.ravel()])  # [raised]
-    numbers = np.concatenate([low, raised])
-    group = np.concatenate([channels(events, low), of_raised])
-    order = np.argsort(numbers, kind="stable")  # of those at one tick the last in the file counts
-    mine, start = channels(events, down), events.tick[down]
-    last = last_at(group[order], events.tick[numbers[order]], mine, start)
-    is_low = (last >= 0) & (order[last] < len(low))
-    after = following(events, raised, of_raised, down, mine)
-    return is_low & ((after < 0) | (events.tick[after] >= events.tick[up]))
+    numbers = np.concatenate([sent, up_again, back.repeat(CHANNELS)])
+    own = np.concatenate([sent, up_again])
+    group = np.concatenate([channels(events, own), of_ports.ravel()])  # [change]
+    is_low = np.zeros(len(numbers), bool)
+    is_low[: len(sent)] = events.value(1, sent) == 0
+    order = np.lexsort((numbers, events.tick[numbers], group))
+    group, is_low, tick = group[order], is_low[order], events.tick[numbers[order]]
+    goes_on = is_low[1:] & is_low[:-1] & (group[1:] == group[:-1])
+    first = (is_low & ~np.append(False, goes_on)).nonzero()[0]
+    after = (is_low & ~np.append(goes_on, False)).nonzero()[0] + 1
+    end = np.append(tick, NEVER)[after]
+    end[np.append(group, -1)[after] != group[first]] = NEVER
+    return tick[first], end, group[first]
