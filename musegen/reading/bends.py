@@ -26,7 +26,8 @@ CLOSE = 0.06
 """A bend is held at a semitone from which it is less than this away."""
 
 TAIL = 12
-"""A note may sound on into the next bend for a beat / 12, as played ones do."""
+"""A note may sound on into the next bend for a beat / 12, as played ones do; a bend that is left
+sooner is on its way to another one."""
 
 Numbers = Int[np.ndarray, " note"]
 
@@ -60,11 +61,14 @@ class HeldBends:
         segment, first = np.cumsum(begins) - 1, np.flatnonzero(begins)  # of each message; starts
         nearest = np.rint(semitones[first]).astype(np.int64)
         is_held = (nearest != 0) & (np.abs(semitones[first] - nearest) < CLOSE)
+        tick, tail = events.tick[sent], events.ticks_per_beat // TAIL
+        passes = (np.diff(group[first]) == 0) & (np.diff(tick[first]) < tail)
+        is_held[:-1] &= ~passes
         if not is_held.any():  # most bends lead from note to note
             return cls(none)
         mine, start = channels(events, down), events.tick[down]
-        last = np.maximum(events.tick[up] - 1 - events.ticks_per_beat // TAIL, start)
-        found = last_at(group, events.tick[sent], mine, np.stack([start, last]))
+        last = np.maximum(events.tick[up] - 1 - tail, start)
+        found = last_at(group, tick, mine, np.stack([start, last]))
         begin, end = np.where(found >= 0, segment[found], -1)
         is_held &= ~_passed(begin, end, group[first])
         shift = np.where((begin >= 0) & is_melodic, (is_held * nearest)[begin], 0)
