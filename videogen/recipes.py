@@ -37,6 +37,8 @@ are then as 20,000 : 6 : 0.1 on clips of 32 x 32, and the game has no effect.
 """
 
 GAME = Adversarial(logistic, mismatched=True, penalised=0.25)
+GAME_OF_HALVES = replace(GAMES["hinge"], mismatched=True, played=0.5)
+"""Beside a likelihood: played on half of each batch it teaches as much in less time."""
 
 
 def games_of_filters(game: Adversarial, weight: float = 1.0) -> tuple[Match, Match]:
@@ -99,9 +101,7 @@ RECIPES: dict[str, Recipe] = {
             Reconstruct("x"),
             ReconstructGist(),
             TO_PRIOR,
-            Match(
-                "xc", replace(GAMES["hinge"], mismatched=True), trains=("decoder",), weight=10.0
-            ),
+            Match("xc", GAME_OF_HALVES, trains=("decoder",), weight=10.0),
         ),
         LI_2018,
         "gist and the GAN of text_to_video together",
