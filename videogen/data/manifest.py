@@ -251,12 +251,19 @@ def _text(value: Any, name: str) -> str:
 
 
 def _place(value: Any) -> Any:
-    """Return the folder of pictures, of a list or a pattern of them; another value as it is."""
+    """Return the folder of pictures, of a list or a pattern of them, or the one file of a list.
+
+    Another value is returned as it is. Raises `RejectedFile` for several films.
+    """
     if isinstance(value, str) and Path(value.strip()).suffix.lower() in PICTURES:
         place = Path(value.strip())
         return str(place.parent) if _PATTERN.search(place.name) else value
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         return value
+    if not all(Path(one.strip()).suffix.lower() in PICTURES for one in value):
+        if len(value) > 1:
+            raise RejectedFile("row", f"it names {len(value)} clips: write a row for each")
+        return value[0]
     folders = {str(Path(one).parent) for one in value}
     return folders.pop() if len(folders) == 1 else None
 

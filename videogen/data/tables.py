@@ -41,6 +41,8 @@ PATHS = (
     *("path", "file", "file_name", "filename", "file_path", "filepath", "file_names"),
     *("video", "video_path", "video_file", "video_filename", "video_name", "media", "media_path"),
     *("clip", "clip_path", "clip_name", "video_id", "videoid"),
+    *("video_file_name", "video_file_names", "video_filepath", "video_paths", "videos"),
+    *("clip_file", "clip_filename", "relative_path", "relpath", "rel_path", "local_path", "fname"),
 )
 IDS = (
     *("youtube_id", "youtubeid", "clip_id", "clipid", "vid", "id", "name"),

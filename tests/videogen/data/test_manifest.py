@@ -127,6 +127,19 @@ def test_a_caption_has_a_word(folder: Path):
     assert "the caption has no word: '?!'" in str(rows(folder, text)[1].fault)
 
 
+@pytest.mark.parametrize("column", ["video_file_name", "relpath", "clip_filename", "fname"])
+def test_a_column_of_files_may_be_called_in_many_ways(folder: Path, column: str):
+    assert outcomes(folder, f"id,{column},text\n7,a.mp4,a dog\n") == [(2, "a dog")]
+
+
+def test_a_list_of_one_film_is_this_film(folder: Path):
+    rows = [{"videos": ["a.mp4"], "text": "a dog"}, {"videos": ["a.mp4", "b.mp4"], "text": "x"}]
+    found = outcomes(folder, "\n".join(map(json.dumps, rows)), "x.jsonl")
+    assert found == [(1, "a dog"), (2, "row")]
+    columns = {"videos": ["a.mp4", "dogs/rex.mp4"], "captions": ["a dog", "a hound"]}
+    assert outcomes(folder, json.dumps(columns), "x.json") == [(1, "a dog"), (2, "a hound")]
+
+
 def test_a_caption_of_a_web_page_is_as_it_is_read_there(folder: Path):
     text = (
         "path,caption\na.mp4,Tom &amp; Rex&#39;s <b>ball</b>\na.mp4,<p>a dog<br/>runs</p>\n"
