@@ -30,6 +30,8 @@ film; or frames."""
 
 TRUE = 0.1
 """Share of the gap to the next frame by which a duration may differ from it."""
+TICK = 0.05
+"""Share of the usual gap below which the duration of the last frame is none."""
 
 
 class OutOfOrder(Exception):
@@ -108,11 +110,13 @@ def _last(gaps: Sequence[float], durations: Sequence[float], default: float) -> 
     """Return for how long the last frame is on display.
 
     For its duration, if at least half of the others were true; for the usual gap, if they were
-    not; if none is stated, for as long as the frame before it.
+    not, or if it is a tick, as encoders write that do not know it; if none is stated, for as long
+    as the frame before it.
     """
     *others, last = durations
     true = [abs(stated - gap) <= TRUE * gap for stated, gap in zip(others, gaps, strict=True)]
-    if last and 2 * sum(true) >= len(true):
+    is_tick = bool(gaps) and last < TICK * float(np.median(gaps))
+    if last and 2 * sum(true) >= len(true) and not is_tick:
         return last
     if last:
         return float(np.median(gaps))

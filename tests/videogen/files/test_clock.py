@@ -23,6 +23,7 @@ def test_the_last_is_shown_for_its_duration_if_durations_are_true():
     assert shown([0, 0.1, 0.2], [0.1, 0.1, 0.4]) == "abcccc"
     assert shown([0, 0.2, 0.4], [0.01, 0.01, 0.01]) == "aabbcc", "the usual gap"
     assert shown([0, 0.5, 0.6], [0.1, 0.1, 0.1]) == "aaaaabc", "half of them true"
+    assert shown([0, 0.2, 0.4], [0.2, 0.2, 0.001]) == "aabbcc", "a tick of the clock"
 
 
 def test_the_earliest_time_is_that_of_the_next_frame():
