@@ -86,7 +86,9 @@ def require_pixels(width: int, height: int, limits: VideoLimits) -> None:
     """Raise `RejectedFile` for frames of more pixels than the limit allows."""
     if width * height > limits.pixels:
         raise RejectedFile(
-            "too-large", f"frames of {width}x{height}, at most {limits.pixels} pixels are read"
+            "too-large",
+            f"frames of {width}x{height}, at most {limits.pixels} pixels are read: scale them "
+            f"down, or raise the limit: --set limits.pixels={width * height}",
         )
 
 

@@ -226,6 +226,8 @@ def _read_film(
     with file.open(limits) as data:
         is_cut = ends_early(data)
         with _opened(with_times(data), FORMATS, limits) as container:
+            if is_cut and not container.streams:
+                raise RejectedFile("unreadable", f"it is cut short before its index: {CURE}")
             stream = _largest_stream(container)
             require_pixels(stream.width, stream.height, limits)
             keep = view.damaged == "keep"

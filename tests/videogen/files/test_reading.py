@@ -528,7 +528,7 @@ def test_a_film_whose_index_is_cut_is_answered_with_what_to_do(tmp_path: Path):
     """FFmpeg says "End of file" where the last bytes of the index are missing."""
     data = write_film(tmp_path / "x.mp4", greys(*range(10, 90))).read_bytes()
     index = len(data) - data.rindex(b"moov")
-    for missing in (index // 3, index // 2):
+    for missing in (index // 3, index // 2, index - 60):
         (tmp_path / "x.mp4").write_bytes(data[:-missing])
         with pytest.raises(RejectedFile, match="copy the file again, or export it anew"):
             read_film(tmp_path / "x.mp4", View(size=8))
@@ -598,6 +598,12 @@ def test_a_bomb_is_refused_by_its_header(tmp_path: Path):
     write_mp4(np.zeros((1, 2048, 2048, 3), np.uint8), tmp_path / "x.mp4", 8)
     assert refused(tmp_path / "x.mp4", VideoLimits(pixels=2_000_000)) == "too-large"
     assert refused(tmp_path / "x.mp4", VideoLimits(file_bytes=100)) == "too-large"
+
+
+def test_frames_beyond_the_limit_are_answered_with_the_limit(tmp_path: Path):
+    path = write_film(tmp_path / "x.mp4", greys(0, 9, height=48, width=64), rate=Fraction(8))
+    with pytest.raises(RejectedFile, match=r"or raise the limit: --set limits\.pixels=3072"):
+        read_film(path, View(size=8), VideoLimits(pixels=3000))
 
 
 def test_a_header_that_says_less_than_its_pictures_is_not_believed(tmp_path: Path):
