@@ -31,7 +31,7 @@ LINES = (".jsonl", ".ndjson", ".jsonlines")
 """Suffixes of tables of an object a line."""
 TABLES = (".csv", ".tsv", *LINES, ".json")
 """Suffixes of tables."""
-TEXT_TABLES = (".txt", ".caption", ".tab", ".psv", ".list", ".lst", ".dat", ".md", "")
+TEXT_TABLES = (".txt", ".caption", ".tab", ".psv", ".list", ".lst", ".dat", ".log", ".md", "")
 """Suffixes of texts that may be tables: Excel writes those of Unicode text as .txt."""
 LISTS = ("videos.txt", "video.txt")
 """Names of lists of clips, in the order of the captions that lie beside them."""

@@ -14,7 +14,7 @@ from videogen.data.sources.clips import Clips
 from videogen.data.sources.facts import CLASS, FACTS, caption_in
 from videogen.data.sources.manifests import OTHER_CAPTIONS, Manifests
 from videogen.data.sources.texts import TEXT_FOLDERS, TEXTS, is_of_words
-from videogen.data.sources.unread import OTHER_TABLES
+from videogen.data.sources.unread import OTHER_TABLES, PAGES
 from videogen.data.tables import TABLES
 from videogen.files.archives import ARCHIVES
 from videogen.files.limits import VideoLimits
@@ -25,7 +25,7 @@ _ENDING = re.compile(rf"[ ._-]+\(?(?:{'|'.join(TEXT_FOLDERS)})\)?$")
 """Words after the name of a clip: rex_caption.txt, rex.prompt.txt."""
 FIRST = 3
 """Files of a kind that are looked into: the others are like them."""
-UNLIKE = {*TABLES, *OTHER_TABLES, *ARCHIVES} - {FACTS}
+UNLIKE = {*TABLES, *OTHER_TABLES, *ARCHIVES} - {FACTS, *PAGES}
 """Suffixes of files that are no text of one clip: tables are read or refused before."""
 
 

@@ -11,13 +11,14 @@ from urllib.parse import unquote
 
 from core.data.sources import GZIP_SUFFIX, UNREADABLE, RejectedFile
 from videogen.data.cells import NotUnderstood
-from videogen.data.sources.unread import IN_BYTES, IN_MARKS, IN_ZIPS, PACKED, WORKBOOKS
+from videogen.data.sources.unread import IN_BYTES, IN_MARKS, IN_ZIPS, PACKED, PAGES, WORKBOOKS
 from videogen.data.tables import read_text
 from videogen.files.archives import archive_in
 from videogen.files.limits import VideoLimits
 from videogen.files.text import decode
 from videogen.files.tree import File
 
+_TAG = re.compile(r"<[^<>]*>")
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
@@ -31,6 +32,7 @@ def contents(table: File, limits: VideoLimits) -> str:
     reader = {
         **dict.fromkeys((*IN_BYTES, *IN_MARKS), _in_bytes),
         **dict.fromkeys((*WORKBOOKS, *IN_ZIPS), _in_workbook),
+        **dict.fromkeys(PAGES, _in_page),
         GZIP_SUFFIX: _in_gzip,
     }.get(table.suffix)
     if reader is None:
@@ -68,6 +70,11 @@ def _bytes(table: File, limits: VideoLimits) -> bytes:
         return table.read(limits, limits.manifest_bytes)
     with table.open(limits) as file, gzip.open(file) as unpacked:
         return unpacked.read(limits.manifest_bytes)
+
+
+def _in_page(table: File, limits: VideoLimits) -> str:
+    """Return what a page shows: a film that it plays or leads to is named in a tag alone."""
+    return _TAG.sub("\n", decode(table.read(limits, limits.manifest_bytes)))
 
 
 def _in_workbook(table: File, limits: VideoLimits) -> str:

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from core.data.sources import RejectedFile
+from videogen.data.sources.unread import PAGES
 from videogen.files.limits import VideoLimits
 from videogen.files.pictures import PICTURES
 from videogen.files.reading import VIDEO
@@ -20,7 +21,7 @@ TEXT_FOLDERS = (
 )
 """Folders of such texts, beside clips or their folder."""
 SUBTITLES = (".srt", ".vtt", ".ass", ".ssa", ".sbv", ".sub", ".lrc", ".ttml", ".smi")
-PAGES = (".html", ".htm", ".xhtml", ".pdf")
+PRINTS = (".pdf",)
 """Suffixes of files of words that are not read, whatever is in them."""
 NO_CAPTIONS = (".license", ".licence")
 """Suffixes of files of words that are about a file, and not about what it shows."""
@@ -35,7 +36,7 @@ _WORDS = re.compile(r"(?:[^\W\d_]|[\s,.;:!?'\"()\u2019-])+")
 
 def is_of_words(file: File, limits: VideoLimits) -> bool:
     """Return whether a file of any kind may hold a caption, as rex.srt and rex.tags do."""
-    if file.suffix in (*SUBTITLES, *PAGES):
+    if file.suffix in (*SUBTITLES, *PAGES, *PRINTS):
         return True
     if file.suffix in (*VIDEO, *PICTURES, *NO_CAPTIONS):
         return False

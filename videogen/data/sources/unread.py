@@ -10,11 +10,13 @@ IN_BYTES = (".xls", ".pkl", ".pickle", ".db", ".sqlite", ".sqlite3")
 """Suffixes of tables with names as they are among other bytes."""
 IN_ZIPS, IN_MARKS = (".docx", ".odt"), (".rtf", ".doc")
 """Suffixes of documents in zips of XML, and of those with words as they are among marks."""
+PAGES = (".html", ".htm", ".xhtml")
+"""Suffixes of pages with words between tags."""
 DOCUMENTS = (*IN_ZIPS, *IN_MARKS)
 """Suffixes of documents, in which captions may be written."""
 OTHER_TABLES = (
     *(".yaml", ".yml", ".xml", ".toml", ".ini", ".json5"),
-    *(*WORKBOOKS, *PACKED, *IN_BYTES, *DOCUMENTS),
+    *(*WORKBOOKS, *PACKED, *IN_BYTES, *PAGES, *DOCUMENTS),
 )
 """Suffixes of files that can be tables, and are not read."""
 _CURES = {

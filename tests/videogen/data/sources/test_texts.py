@@ -125,6 +125,19 @@ def test_data_that_are_named_after_a_clip_stop_nothing(tmp_path: Path, name: str
     assert clips(tmp_path)["a.mp4"] == ("a", "name")
 
 
+def test_a_page_or_a_log_that_lists_clips_is_a_table(tmp_path: Path):
+    """One that plays or mentions a clip is none."""
+    write(tmp_path, a_dot_mp4="x", b_dot_mp4="x", run_dot_log="12:05 wrote a.mp4, all is well\n")
+    write(tmp_path, index_dot_html="<video src='a.mp4'></video><p>my dog</p>")
+    assert clips(tmp_path)["a.mp4"] == ("a", "name")
+    table = "<table><tr><td>a.mp4</td><td>a dog</td></tr></table>"
+    (tmp_path / "index.html").write_text(table)
+    with pytest.raises(UserError, match=r"index\.html names a\.mp4, .*: save it as CSV: \.html"):
+        listing([str(tmp_path)])
+    write(tmp_path, index_dot_html="", captions_dot_log="a.mp4: a dog\nb.mp4: a cat\n")
+    assert clips(tmp_path)["b.mp4"] == ("a cat", "manifest")
+
+
 def test_facts_lie_in_a_folder_for_texts(tmp_path: Path):
     write(tmp_path, clips__a_dot_mp4="x", captions__a_dot_json='{"caption": "a dog"}')
     assert clips(tmp_path) == {"clips/a.mp4": ("a dog", "text")}
