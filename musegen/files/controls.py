@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from musegen.controls import LOUDEST, MIDDLE, STILL, USUAL_VOLUME, Controls
-from musegen.files.parts import CHANNELS, DATA, PARAMETER_LOW, ZONE, channels, members
-from musegen.files.smf import CONTROL, PITCH_BEND, SYSEX, Events
+from musegen.files.parts import CHANNELS, DATA, ZONE, channels, members
+from musegen.files.smf import CONTROL, PARAMETER_LOW, PITCH_BEND, SYSEX, Events
 from musegen.roll import differ
 from musegen.tracks import Part
 

@@ -21,6 +21,7 @@ from musegen.files.smf import (
     LAST_TICK,
     NAME,
     NOTE_ON,
+    PARAMETER_LOW,
     PORT,
     PROGRAM,
     STANDARDS,
@@ -57,8 +58,8 @@ LAST_PORT = 0xFF
 BANK = 0
 """The control change that chooses a bank of programs."""
 
-DATA, PARAMETER_LOW = 6, 100
-"""The control changes that choose a registered parameter and set it."""
+DATA = 6
+"""The control change that sets a registered parameter."""
 
 ZONE = (0, 6)
 """The registered parameter (high, low) by which a channel, the first or the last, becomes the
@@ -203,7 +204,7 @@ def _masters(events: Events) -> dict[int, int]:
     A zone is of the track that sets it: drums of another one have channel 10 all the same.
     """
     _, low = ZONE
-    if low not in events.value(1, events.controls(PARAMETER_LOW)):
+    if low not in events.parameters:
         return {}
     found, chosen = dict[int, int](), dict[int, int]()
     numbers = events.by_time(events.controls(PARAMETER_LOW, DATA))
@@ -290,6 +291,13 @@ def _keys(events: Events, state: _Channels, notes: np.ndarray) -> np.ndarray:
 def channels(events: Events, numbers: np.ndarray) -> np.ndarray:
     """Return the number of the channel of each of these events: 16 * port + channel."""
     return CHANNELS * ports(events, numbers) + (events.status[numbers] & 0xF)
+
+
+def on_channels(channel: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Return the places of those channels that are among the chosen ones."""
+    is_chosen = np.zeros(LAST_CHANNEL + 1, bool)  # a third of the time that sets take
+    is_chosen[chosen] = True
+    return is_chosen[channel].nonzero()[0]
 
 
 def ports(events: Events, numbers: np.ndarray) -> np.ndarray:

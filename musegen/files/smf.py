@@ -62,6 +62,9 @@ SONGS = 2
 
 NOTE_OFF, NOTE_ON, CONTROL, PROGRAM, PITCH_BEND = 0x80, 0x90, 0xB0, 0xC0, 0xE0
 SYSEX, ESCAPE, META = 0xF0, 0xF7, 0xFF
+PARAMETER_LOW = 100
+"""The control change that chooses the registered parameter of a low number."""
+
 TEXT, NAME, INSTRUMENT, LYRIC, MARKER, CUE, DEVICE = 0x01, 0x03, 0x04, 0x05, 0x06, 0x07, 0x09
 CHANNEL_PREFIX, PORT, END_OF_TRACK = 0x20, 0x21, 0x2F
 TEMPO, SIGNATURE, OF_A_PROGRAM = 0x51, 0x58, 0x7F
@@ -303,6 +306,11 @@ class Events:
         is_asked = np.zeros(128, bool)
         is_asked[list(kinds)] = True
         return numbers[is_asked[found]]
+
+    @cached_property
+    def parameters(self) -> frozenset[int]:
+        """Return the low numbers of the registered parameters that are chosen anywhere."""
+        return frozenset(self.value(1, self.controls(PARAMETER_LOW)).tolist())
 
     @cached_property
     def messages(self) -> dict[int, bytes]:

@@ -19,15 +19,17 @@ from musegen.files.controls import (
     USUAL_RANGE,
     Parameter,
 )
-from musegen.files.parts import DATA, ZONE, Timeline, channels, last_at, members
+from musegen.files.parts import DATA, ZONE, Timeline, channels, last_at, members, on_channels
 from musegen.files.smf import PITCH_BEND, Events
 
 CLOSE = 0.06
 """A bend is held at a semitone from which it is less than this away."""
 
 TAIL = 12
-"""A note may sound on into the next bend for a beat / 12, as played ones do; a bend that is left
-sooner is on its way to another one."""
+"""A note may sound on into the next bend for a beat / 12, as played ones do."""
+
+WIDEST = 96
+"""The widest range of bends that instruments have, in semitones."""
 
 Numbers = Int[np.ndarray, " note"]
 
@@ -52,31 +54,49 @@ class HeldBends:
         `down`, `up`: the numbers of the events that start and end the notes.
         """
         bends = (events.kind == PITCH_BEND).nonzero()[0]
-        values = events.value(0, bends) | events.value(1, bends).astype(np.int64) << 7
-        none = np.zeros(len(down), np.int64)
-        if (values == BEND_MIDDLE).all():
-            return cls(none)
-        sent, group, semitones, ranges = _sent(events, bends)
+        held, shift = _may_hold(events, bends), np.zeros(len(down), np.int64)
+        if not len(held):
+            return cls(shift)
+        bent = channels(events, held)
+        sent, group, semitones, ranges = _sent(events, bends, bent)
         begins = np.append(True, (np.diff(group) != 0) | (np.diff(semitones) != 0))
         segment, first = np.cumsum(begins) - 1, np.flatnonzero(begins)  # of each message; starts
-        nearest = np.rint(semitones[first]).astype(np.int64)
-        is_held = (nearest != 0) & (np.abs(semitones[first] - nearest) < CLOSE)
-        tick, tail = events.tick[sent], events.ticks_per_beat // TAIL
-        passes = (np.diff(group[first]) == 0) & (np.diff(tick[first]) < tail)
-        is_held[:-1] &= ~passes
-        if not is_held.any():  # most bends lead from note to note
-            return cls(none)
-        mine, start = channels(events, down), events.tick[down]
-        last = np.maximum(events.tick[up] - 1 - tail, start)
+        played = channels(events, down)
+        chosen = on_channels(played, bent)
+        mine, start = played[chosen], events.tick[down[chosen]]
+        last = events.tick[up[chosen]] - 1 - events.ticks_per_beat // TAIL
+        last, tick = np.maximum(last, start), events.tick[sent]
         found = last_at(group, tick, mine, np.stack([start, last]))
         begin, end = np.where(found >= 0, segment[found], -1)
+        nearest = np.rint(semitones[first]).astype(np.int64)
+        is_held = (nearest != 0) & (np.abs(semitones[first] - nearest) < CLOSE)
         is_held &= ~_passed(begin, end, group[first])
-        shift = np.where((begin >= 0) & is_melodic, (is_held * nearest)[begin], 0)
-        is_left = np.isin(segment, begin[shift != 0]) & (events.kind[sent] == PITCH_BEND)
+        is_bent = (begin >= 0) & is_melodic[chosen]
+        shift[chosen] = np.where(is_bent, (is_held * nearest)[begin], 0)
+        if not shift.any():
+            return cls(shift)
+        is_sung = np.zeros(len(first), bool)
+        is_sung[begin[shift[chosen] != 0]] = True
+        is_left = is_sung[segment] & (events.kind[sent] == PITCH_BEND)
         rest = (semitones - nearest[segment])[is_left]
         rest = np.where(np.abs(rest) < CLOSE / 10, 0, rest / ranges[is_left])
         lowered = BEND_MIDDLE + np.rint(rest * BEND_MIDDLE).astype(np.int64)
         return cls(shift, dict(zip(sent[is_left].tolist(), lowered.tolist(), strict=True)))
+
+
+def _may_hold(events: Events, bends: np.ndarray) -> np.ndarray:
+    """Return the bends of a semitone or more after which no other one comes for a beat / 12.
+
+    Others are steps of a glide: to know so is ten times as fast as to follow them.
+    """
+    if not len(bends):
+        return bends
+    value = events.value(0, bends) | events.value(1, bends).astype(np.int64) << 7
+    widest = WIDEST if _has_ranges(events) else USUAL_RANGE
+    least = (1 - CLOSE) * BEND_MIDDLE / widest
+    wait = np.append(np.diff(events.tick[bends]), events.ticks_per_beat)
+    stays = (wait < 0) | (wait > events.ticks_per_beat // TAIL)
+    return bends[stays & (np.abs(value - BEND_MIDDLE) >= least)]
 
 
 def _passed(begin: Numbers, end: Numbers, group: np.ndarray) -> Bool[np.ndarray, " segment"]:
@@ -93,26 +113,40 @@ def _passed(begin: Numbers, end: Numbers, group: np.ndarray) -> Bool[np.ndarray,
 
 
 def _sent(
-    events: Events, bends: np.ndarray
+    events: Events, bends: np.ndarray, bent: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return the numbers of bends and resets by channel and time, their channels, the semitones
-    that they bend by, and the ranges of these."""
-    sent = np.concatenate([bends, events.controls(RESET)])
-    group = channels(events, sent)
-    order = np.lexsort((sent, events.tick[sent], group))
-    sent, group = sent[order], group[order]
-    ranges = _ranges(events).at(group, events.tick[sent])
-    ranges = np.where(ranges < 0, USUAL_RANGE, np.maximum(ranges, 1))
+    """Return the numbers of bends and resets of some channels by channel and time, the channels,
+    the semitones that they bend by, and the ranges of these."""
+    numbers = np.concatenate([bends, events.controls(RESET)])
+    of = channels(events, numbers)
+    mine = on_channels(of, bent)
+    numbers, of = numbers[mine], of[mine]
+    order = np.lexsort((numbers, events.tick[numbers], of))
+    sent, group = numbers[order], of[order]
     value = events.value(0, sent) | events.value(1, sent).astype(np.int64) << 7
+    ranges = np.full(len(sent), USUAL_RANGE)
+    if _has_ranges(events):
+        found = _ranges(events, bent).at(group, events.tick[sent])
+        ranges = np.where(found < 0, ranges, np.maximum(found, 1))
     is_bend = events.kind[sent] == PITCH_BEND
     semitones = np.where(is_bend, ranges * (value - BEND_MIDDLE) / BEND_MIDDLE, 0.0)
     return sent, group, semitones, ranges
 
 
-def _ranges(events: Events) -> Timeline:
-    """Return the ranges of bends that are set, by channel and tick."""
+def _has_ranges(events: Events) -> bool:
+    return not {BEND_RANGE[1], ZONE[1]}.isdisjoint(events.parameters)
+
+
+def _ranges(events: Events, bent: np.ndarray) -> Timeline:
+    """Return the ranges of bends that are set, by channel and tick.
+
+    `bent`: the channels that matter; the masters of zones count too.
+    """
     found, parameters = Timeline(), defaultdict[int, Parameter](Parameter)
-    numbers = events.by_time(events.controls(*PARAMETERS))
+    numbers = events.controls(*PARAMETERS)
+    if ZONE[1] not in events.parameters:
+        numbers = numbers[on_channels(channels(events, numbers), bent)]
+    numbers = events.by_time(numbers)
     columns = channels(events, numbers), events.tick[numbers]
     data = events.value(0, numbers), events.value(1, numbers)
     for channel, tick, kind, value in zip(*(c.tolist() for c in (*columns, *data)), strict=True):

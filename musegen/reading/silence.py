@@ -4,13 +4,12 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from musegen.files.controls import EXPRESSION, RESET, VOLUME
-from musegen.files.parts import CHANNELS, channels, last_at, ports
+from musegen.files.parts import CHANNELS, channels, last_at, on_channels, ports
 from musegen.files.smf import Events
 
-Numbers = Int[np.ndarray, " note"]
-
-
 NEVER = np.iinfo(np.int64).max
+
+Numbers = Int[np.ndarray, " note"]
 
 
 def muted(events: Events, down: Numbers, up: Numbers) -> Bool[np.ndarray, " note"]:
@@ -19,10 +18,13 @@ def muted(events: Events, down: Numbers, up: Numbers) -> Bool[np.ndarray, " note
     `down`, `up`: the numbers of the events that start and end them. Where all notes are so, none
     is: somebody exported with the faders down.
     """
-    found = np.zeros(len(down), bool)
-    for kind in (VOLUME, EXPRESSION):
-        if not events.value(1, events.controls(kind)).all():  # few are turned down so far
-            found |= _without(events, kind, down, up)
+    found, levels = np.zeros(len(down), bool), events.controls(VOLUME, EXPRESSION)
+    low = levels[events.value(1, levels) == 0]
+    if not len(low):  # few are turned down so far
+        return found
+    chosen = on_channels(channels(events, down), channels(events, low))
+    for kind in set(events.value(0, low).tolist()):
+        found[chosen] |= _without(events, kind, down[chosen], up[chosen])
     return found & (not found.all())
 
 

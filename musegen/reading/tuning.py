@@ -10,7 +10,6 @@ from musegen.files.parts import (
     CHANNELS,
     DATA,
     GS_CHANNELS,
-    PARAMETER_LOW,
     Timeline,
     channel_of_part,
     channels,
@@ -34,8 +33,7 @@ def semitones(events: Events, notes: Int[np.ndarray, " note"]) -> Int[np.ndarray
         for number, message in events.messages.items()
         if any(pattern.match(message) for pattern in (GS_SHIFT, XG_SHIFT, MASTER_SHIFT))
     ]
-    chosen = events.controls(PARAMETER_LOW)
-    if not shifting and COARSE_TUNING[1] not in events.value(1, chosen):
+    if not shifting and COARSE_TUNING[1] not in events.parameters:
         return np.zeros(len(notes), np.int64)
     of_channels, of_parts, of_ports = _followed(events, shifting)
     channel, tick = channels(events, notes), events.tick[notes]
