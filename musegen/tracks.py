@@ -239,13 +239,13 @@ def instrument_of(program: int) -> str:
 
 DRUM_NAMES = re.compile(
     r"(?<!steel )drum(?!mer boy)|\bdrms?\b|kick|snare|hi.?hat|\bhats?\b|cymbal|\bclaps?\b|"
-    r"\btoms\b|rimshot|\bshaker\b|tambourine(?! man)|cowbell|\bcongas\b|\bbongos\b|timbales|"
-    r"\bbfd\b|\bbfd\d|\bssd\d|\btr-?[89]0[89]\b|perc(?!y\b)|perkus|"
+    r"\bkik\b|\bsnr\b|\brim ?shots?\b|\btoms\b|\bshaker\b|tambourine(?! man)|cowbell|\bcongas\b|"
+    r"\bbongos\b|timbales|\bbfd\b|\bbfd\d|\bssd\d|\btr[- ]?[89]0[89]\b|perc(?!y\b)|perkus|"
     r"schlagzeug|trommel|s(?:ch)?lag[vw]erk|trummor|trumset|trommer|rummut|rumpu|davul|bębny|bicí|"
     r"bubn(?:y|j|evi)|\bdob(?:ok)?\b|vurmal|trống|bater[ií]a|batter(?:i[ae]|y)|τύμπαν|ντραμς|"
     r"ударн|барабан|перкусс|"
     r"תופים|طبول|กลอง|ドラム|パーカッション|スネア|ハイハット|打楽器|드럼|타악기|鼓|打击乐|打擊樂|"
-    r"groove agent|^(?:beats?|ride|crash|hh|bd|sd)\W*\d*$",
+    r"groove agent|^(?:beats?|ride|crash|hh|oh|bd|sd|sn|rims?|snaps?|toms?)\W*\d*$",
     re.IGNORECASE,
 )
 """Words in names of parts that are drums, whatever their program; the last ones only where they
@@ -255,7 +255,8 @@ PROGRAMS_OF_NAMES = {
     re.compile(words, re.IGNORECASE): program
     for words, program in (
         (
-            r"bass(?!oon)|baß|\b(?:el)?basa?\b|basgit|basow|bask[yi]tar|\bbaixo\b|\bbajo\b|"
+            r"bass(?!oon)|^(?:(?!roland|tr)\w+ )?808s?(?: \d+)?$|^sub(?: \d+)?$|^reese\b|"
+            r"baß|\b(?:el)?basa?\b|basgit|basow|bask[yi]tar|\bbaixo\b|\bbajo\b|"
             r"\b\u0431\u0430\u0441\b|контрабас|μπάσο|\b\u05d1\u05e1\b|เบส|ベース|贝斯|貝斯|베이스",
             33,
         ),

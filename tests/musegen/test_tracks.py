@@ -92,6 +92,13 @@ def test_parts_with_names_alone_are_what_their_names_say():
         "BD 2",
         "Ride",
         "Beat 1",
+        "Kik",
+        "SNR",
+        "OH",
+        "Rim",
+        "Snap 2",
+        "Tom 1",
+        "TR 808",
     )
     for one in (
         *western,
@@ -114,6 +121,7 @@ def test_names_in_other_languages_say_the_instrument():
     assert said(bass, guitar, strings) == [(33, False), (24, False), (48, False)]
     for words, program in (
         (("Baß", "Bas", "Basa", "μπάσο", "\u05d1\u05e1", "เบส"), 33),
+        (("808", "808s", "Low 808", "808 2", "Sub", "Reese"), 33),
         (("Basgitaar", "Gitara basowa", "Baskytara", "Elbas"), 33),
         (("Gitar", "Gitár", "Violão", "κιθάρα", "Gitaar", "Kytara"), 24),
         (("Archi", "Geigen", "Violons", "Stryk", "Smyczki"), 48),
