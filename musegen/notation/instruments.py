@@ -14,6 +14,13 @@ RIGHT = 90
 USUAL_PERCENT = 100 * USUAL_VOLUME / LOUDEST
 """The volume of a part that says none."""
 
+PLUCKED, BOWED = "46", {"", *map(str, (*range(41, 46), *range(49, 53)))}
+"""The program of strings that are plucked, from 1, and those that may be; a part without a number
+that says so is of strings."""
+
+WORDS = {"pizz": True, "arco": False}
+"""The beginnings of words that say whether strings are plucked, and what they say."""
+
 Levels = list[tuple[int, int]]
 """Control changes, and their values."""
 
@@ -82,9 +89,14 @@ def _sounds(head: Element, part: Element) -> Iterator[Sound]:
     numbers = head.findall("midi-instrument")
     programs = {one.attrib["id"]: one.findtext("midi-program", "").strip() for one in numbers}
     instruments = [one.attrib["id"] for one in head.findall("score-instrument")]
-    playing = next(iter([*instruments, *programs]), "")
+    playing, is_plucked = next(iter([*instruments, *programs]), ""), False
     for one in part.iter():
-        if one.tag == "sound":
+        if one.tag == "words":
+            said = (one.text or "").strip().lower()
+            found = [plucked for word, plucked in WORDS.items() if said.startswith(word)]
+            is_plucked = next(iter(found), is_plucked)
+        elif one.tag == "sound":
+            is_plucked = {"yes": True, "no": False}.get(one.get("pizzicato", ""), is_plucked)
             for change in one.findall("instrument-change"):
                 playing = change.attrib["id"]
             for change in one.findall("midi-instrument"):
@@ -94,6 +106,7 @@ def _sounds(head: Element, part: Element) -> Iterator[Sound]:
             named = one.find("instrument")
             instrument = playing if named is None else named.attrib["id"]
             program = programs.get(instrument, "")
+            program = PLUCKED if is_plucked and program in BOWED else program
             yield (program, "") if program else ("", instrument)
 
 

@@ -70,6 +70,54 @@ def _replace_timed(measure: Element, timed: Sequence[Element]) -> None:
     measure[:] = [*kept[:place], *timed, *kept[place:]]
 
 
+def with_octaves(root: Element) -> Element:
+    """Add in place the notes an octave below or above that a transposition doubles; return the
+    score."""
+    for part in root.findall("part"):
+        octave = 0
+        for measure in part.findall("measure"):
+            for one in list(measure):
+                if one.tag == "attributes" and (found := one.find("transpose")) is not None:
+                    double = found.find("double")
+                    up = 1 if double is not None and double.get("above") == "yes" else -1
+                    octave = 0 if double is None else up
+                elif octave and one.tag == "note" and one.find("pitch/octave") is not None:
+                    measure.insert(list(measure).index(one) + 1, _an_octave_off(one, octave))
+    return root
+
+
+def _an_octave_off(note: Element, octave: int) -> Element:
+    """Return a note in a chord with one, so many octaves higher."""
+    other = deepcopy(note)
+    other[:] = [one for one in other if one.tag not in ("chord", "lyric")]
+    other.insert(0, Element("chord"))
+    height = other.find("pitch/octave")
+    if height is not None:
+        height.text = str(int(height.text or 4) + octave)
+    return other
+
+
+def with_heads(root: Element) -> Element:
+    """Add in place the entries of parts that the list of a score lacks; return the score.
+
+    A part without an id has that of the first entry that no other part has.
+    """
+    listed = root.find("part-list")
+    if listed is None:
+        listed = Element("part-list")
+        root.insert(0, listed)
+    known = [head.get("id", "") for head in listed.findall("score-part")]
+    parts = root.findall("part")
+    free = [name for name in known if name not in {part.get("id") for part in parts}]
+    for number, part in enumerate(parts, 1):
+        if part.get("id") is None:
+            part.set("id", free.pop(0) if free else f"P{number}")
+        if part.get("id") not in known:
+            head = SubElement(listed, "score-part", id=part.get("id", ""))
+            SubElement(head, "part-name")
+    return root
+
+
 def with_steps(root: Element) -> Element:
     """Give each transposition in place the steps of the staff that it may leave out, for which
     music21 looks; return the score."""

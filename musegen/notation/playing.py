@@ -15,6 +15,7 @@ from musegen.files.parts import CHANNELS
 from musegen.files.smf import with_ports
 from musegen.notation.instruments import Levels
 from musegen.notation.pedals import Presses
+from musegen.notation.swing import Swing, swung
 from musegen.roll import KEY_SIGNATURE
 
 TICKS_PER_BEAT = 480
@@ -91,6 +92,14 @@ class Order:
                     yield one.begin + at - one.written, what
                 state = what
 
+    def swung(self, at: Any, swings: list[Swing]) -> Any:
+        """Return when that sounds which is written at a quarter note of the score."""
+        if not swings:
+            return at
+        number = max(bisect_right(self.first, at) - 1, 0)
+        begin = self.first[number]
+        return begin + swung(swings, number, Fraction(at - begin))
+
     def _by_measures(self, written: Iterable[Event]) -> defaultdict[int, list[Event]]:
         found = defaultdict[int, list[Event]](list)
         for at, what in written:
@@ -103,13 +112,15 @@ class Players:
     """The players of the parts of a score, by the ids of these.
 
     kits: those of drums. sounds: what plays others where the score has no number, see
-    `named_sounds`. pedals: what the pedals of each part do. levels: see `levels_of`.
+    `named_sounds`. pedals: what the pedals of each part do. levels: see `levels_of`. swings: see
+    `swings_of`.
     """
 
     kits: Container[str]
     sounds: Mapping[str, str]
     pedals: Mapping[str, Presses]
     levels: Mapping[str, Levels]
+    swings: list[Swing]
 
     def of(self, part: Any) -> str:
         """Return the id of a part of music21, which is in a group named by it.
@@ -140,7 +151,7 @@ def play(score: Any, players: Players, numbers: Sequence[int]) -> bytes:
     is_sung = any(SINGERS.search(part.partName or "") for part in score.parts)
     for name, group in itertools.groupby(score.parts, players.of):
         staves, drums = list(group), name in players.kits
-        for part, strokes in zip(staves, _strokes(staves, order), strict=True):
+        for part, strokes in zip(staves, _strokes(staves, order, players.swings), strict=True):
             channel = DRUMS if drums else next(free)
             program = 0 if drums else _program(part, players.sounds.get(name, ""), is_sung)
             begin = [
@@ -299,7 +310,7 @@ class _Stroke:
         return self.last.tie is not None and self.last.tie.type != "stop"
 
 
-def _strokes(staves: Sequence[Any], order: Order) -> list[list[_Stroke]]:
+def _strokes(staves: Sequence[Any], order: Order, swings: list[Swing]) -> list[list[_Stroke]]:
     """Return what is struck on each staff of a part.
 
     A note that is tied to one before sounds on with it, in whichever voice and staff that is. A
@@ -307,7 +318,11 @@ def _strokes(staves: Sequence[Any], order: Order) -> list[list[_Stroke]]:
     """
     played = list[_Stroke]()
     for staff, part in enumerate(staves):
-        lasting = ((begin, (end - begin, note)) for begin, end, note in _sounding(part))
+        sounding = (
+            (order.swung(begin, swings), order.swung(end, swings), note)
+            for begin, end, note in _sounding(part)
+        )
+        lasting = ((begin, (end - begin, note)) for begin, end, note in sounding)
         for begin, (length, note) in order.events(lasting):
             played.append(_Stroke(staff, begin, begin + length, note, note))
     found: list[list[_Stroke]] = [[] for _ in staves]

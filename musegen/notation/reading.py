@@ -17,6 +17,8 @@ from musegen.notation.instruments import by_programs, levels_of, named_sounds
 from musegen.notation.measures import (
     by_parts,
     of_equal_lengths,
+    with_heads,
+    with_octaves,
     with_repetitions,
     with_steps,
     with_ties,
@@ -25,6 +27,7 @@ from musegen.notation.measures import (
 from musegen.notation.order import played_order, without_repeats
 from musegen.notation.pedals import pedals_of
 from musegen.notation.playing import Players, play
+from musegen.notation.swing import swings_of
 from musegen.notation.tempi import with_numbers
 
 PACKED = b"PK"
@@ -43,7 +46,8 @@ def to_midi(data: bytes, limits: Limits) -> bytes:
     """Return a score as a MIDI file; raise `RejectedFile` if it is none."""
     text = _unpacked(data, limits) if data.startswith(PACKED) else data
     try:
-        root = with_repetitions(with_ties(with_steps(by_parts(_tree(text)))))
+        root = with_octaves(with_steps(with_heads(by_parts(_tree(text)))))
+        root = with_repetitions(with_ties(root))
     except BROKEN as error:
         raise RejectedFile("unreadable", f"no whole MusicXML: {error}") from error
     try:
@@ -64,7 +68,8 @@ def to_midi(data: bytes, limits: Limits) -> bytes:
             warnings.simplefilter("ignore")  # of instruments that music21 does not know
             score = music21.converter.parseData(whole, format="musicxml")
             levels = levels_of(sounding)
-            players = Players(kits, named_sounds(root), pedals_of(sounding), levels)
+            swings = swings_of(sounding)
+            players = Players(kits, named_sounds(root), pedals_of(sounding), levels, swings)
             return play(score, players, order)
     except Exception as error:  # music21 raises whatever its readers raise
         detail = f"music21 fails: {error or type(error).__name__}"

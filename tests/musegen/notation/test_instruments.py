@@ -156,3 +156,18 @@ def test_parts_are_as_loud_and_at_the_place_as_in_the_mix():
 @pytest.mark.slow
 def test_a_volume_that_all_parts_have_is_none():
     assert levels("<volume>60</volume>", "<volume>60</volume>") == [(100, 64), (100, 64)]
+
+
+@pytest.mark.parametrize("is_said", [True, False])
+def test_strings_are_plucked_where_the_score_says_so(is_said: bool):
+    """By a sound or by words; flutes are not."""
+    signs = ("<sound pizzicato='yes'/>", "<sound pizzicato='no'/>")
+    words = ("pizz.", "Arco")
+    text = "<direction><direction-type><words>{}</words></direction-type></direction>"
+    plucked, bowed = signs if is_said else (text.format(word) for word in words)
+    bars = (note("C"), plucked + note("D"), bowed + note("E"))
+    flute = score(*bars)
+    violin = flute.replace(b"<midi-program>74<", b"<midi-program>41<")
+    assert violin != flute
+    assert played(violin) == [(0, 72, 40), (2, 74, 45), (4, 76, 40)]
+    assert played(flute) == [(0, 72, 73), (2, 74, 73), (4, 76, 73)]

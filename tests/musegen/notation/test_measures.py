@@ -58,6 +58,32 @@ def beats(song: Song, track: int) -> list[float]:
     return (song.notes.of(track).start / GRID.steps_per_beat).tolist()
 
 
+@pytest.mark.parametrize(("double", "added"), [("", -12), (" above='yes'", 12)])
+def test_a_transposition_may_double_the_octave(double: str, added: int):
+    """Until the next one, which doubles none."""
+    transpose = "<attributes><transpose><chromatic>0</chromatic>{}</transpose></attributes>"
+    doubled = transpose.format(f"<double{double}/>") + line("CDEF")
+    song = read([BAR + doubled, transpose.format("") + line("CDEF")])
+    pitches = [60, 62, 64, 65]
+    both = sorted([*pitches, *pitches, *(pitch + added for pitch in pitches)])
+    assert sorted((song.notes.pitch + GRID.lowest_pitch).tolist()) == both
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('<part-list><score-part id="P1"><part-name>1</part-name></score-part></part-list>', ""),
+        ('<score-part id="P1">', '<score-part id="P9">'),
+        ('<part id="P1">', "<part>"),
+    ],
+)
+def test_parts_need_no_entry_in_the_list_of_parts(old: str, new: str):
+    pytest.importorskip("music21")
+    whole = score([BAR + line("CDEF")]).decode()
+    assert old in whole
+    assert len(read_midi(whole.replace(old, new).encode(), (HIGH,), GRID).notes) == 4
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("short", [line("GA"), line("GA") + FORWARD])
 @pytest.mark.parametrize("bar", [0, 1])
