@@ -214,7 +214,7 @@ def _masters(events: Events) -> dict[int, int]:
         if kind == PARAMETER_LOW:
             chosen[one] = value
         elif chosen.get(one) == low:
-            found |= dict.fromkeys(members(one, value), one & LAST_CHANNEL)
+            found.update((member, one & LAST_CHANNEL) for member in members(one, value))
     return found
 
 

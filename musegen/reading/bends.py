@@ -36,7 +36,7 @@ Numbers = Int[np.ndarray, " note"]
 
 @dataclass(frozen=True)
 class HeldBends:
-    """What held bends make of notes.
+    """The notes that held bends raise or lower, and what is left of the bends.
 
     semitones: how far above its key each note sounds. lowered: the bends, from 0 to 16383, that
     are left of these messages, by the numbers of their events.

@@ -130,7 +130,7 @@ def test_all_tracks_end_on_the_bar_line_where_the_roll_does(tmp_path: Path):
 
 
 def test_notes_end_before_others_begin(tmp_path: Path):
-    """Of a line that falls too: pretty_midi sorts the messages of a tick by pitch."""
+    """In a line that falls too: pretty_midi sorts the messages of a tick by pitch."""
     line = [(3, 6 * n, 12 + pitch, 6) for n, pitch in enumerate((7, 0, 7, 7, 3))]
     path = written(Roll.of(notes(*line), LAKH, Grid(), np.array([100.0])), tmp_path)
     bass = [m for m in mido.MidiFile(path).tracks[4] if m.type == "note_on"]
