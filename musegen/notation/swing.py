@@ -12,7 +12,7 @@ PAIRS = {"eighth": Fraction(1), "16th": Fraction(1, 2)}
 
 
 class Swing(NamedTuple):
-    """How notes swing from a place on, a measure's number and the quarter notes in it.
+    """The swing of notes from a place on, a measure's number and the quarter notes in it.
 
     pair: the quarter notes of two of them. share: that of the first one, a half where they are
     straight.

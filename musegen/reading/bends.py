@@ -102,7 +102,7 @@ def _may_hold(events: Events, bends: np.ndarray) -> np.ndarray:
 def _passed(begin: Numbers, end: Numbers, group: np.ndarray) -> Bool[np.ndarray, " segment"]:
     """Return the segments in which a note sounds that begins or ends in another one.
 
-    That note is heard to bend. `group`: the channel of each segment; -1 is before its first.
+    That note bends while it sounds. `group`: the channel of each segment; -1 is before its first.
     """
     moves = (begin != end).nonzero()[0]
     first = np.maximum(begin[moves], group.searchsorted(group[end[moves]]))

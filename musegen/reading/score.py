@@ -100,8 +100,8 @@ class Score:
         notes = self.notes.shifted(self.bends.semitones)
         quantised, numbers = notes.on_grid(bars, owners, tracks)
         if self.muted.any():
-            heard = ~self.muted[numbers]
-            quantised, numbers = quantised[heard], numbers[heard]
+            sounds = ~self.muted[numbers]
+            quantised, numbers = quantised[sounds], numbers[sounds]
         muted_notes = int(np.count_nonzero(self.muted))
         if not len(quantised):
             raise RejectedFile(

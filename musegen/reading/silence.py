@@ -42,10 +42,10 @@ def _spans(events: Events, kind: int) -> tuple[np.ndarray, np.ndarray, np.ndarra
     Of changes at one tick the last in the file counts.
     """
     sent, back = events.controls(kind), events.resets
-    up_again = events.controls(RESET) if kind == EXPRESSION else sent[:0]
+    lifted = events.controls(RESET) if kind == EXPRESSION else sent[:0]
     of_ports = CHANNELS * ports(events, back)[:, None] + np.arange(CHANNELS)  # [reset channel]
-    numbers = np.concatenate([sent, up_again, back.repeat(CHANNELS)])
-    own = np.concatenate([sent, up_again])
+    numbers = np.concatenate([sent, lifted, back.repeat(CHANNELS)])
+    own = np.concatenate([sent, lifted])
     group = np.concatenate([channels(events, own), of_ports.ravel()])  # [change]
     is_low = np.zeros(len(numbers), bool)
     is_low[: len(sent)] = events.value(1, sent) == 0

@@ -33,7 +33,7 @@ def test_notes_sound_where_their_bend_is_held_in_the_range_of_their_channel():
 
 
 def test_what_is_held_is_no_bend_any_more():
-    """What is left of others stays: of a bend by 1.95 semitones 0.05 down."""
+    """The rest of others stays: of a bend by 1.95 semitones 0.05 down."""
     held = song(program(27) + bend(UP) + note(60, 480) + bend(-8192) + note(60, 480))
     assert bends(held, 2) == [0]
     assert held.lost_controls == []
@@ -43,7 +43,7 @@ def test_what_is_held_is_no_bend_any_more():
     assert (played.pitch.tolist(), played.controls[0].semitones.round(2).tolist()) == ([60], [2])
 
 
-def test_a_note_that_is_heard_to_bend_keeps_its_key_and_the_bend_that_of_others():
+def test_a_note_that_bends_while_it_sounds_keeps_its_key_and_the_bend_that_of_others():
     """The second one begins in the bend that the first one goes to."""
     slide = b"\x00\x90\x3c\x40" + bend(UP, 480) + b"\x00\x90\x40\x40"
     slide += number(480) + b"\x80\x3c\x40" + b"\x00\x80\x40\x40"

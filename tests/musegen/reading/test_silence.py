@@ -23,7 +23,7 @@ def test_notes_whose_channel_is_turned_down_throughout_are_left_out(kind: int):
     assert pitches(note(60, 480, channel=2), meta(0x21, b"\x01") + down) == [60, 90]
 
 
-def test_a_note_is_heard_that_fades_in_or_out():
+def test_a_note_stays_that_fades_in_or_out():
     swell = control(EXPRESSION, 0, channel=2) + b"\x00\x91\x3c\x40"
     swell += control(EXPRESSION, 90, 240, channel=2) + number(240) + b"\x81\x3c\x40"
     fade = b"\x00\x92\x3e\x40" + control(EXPRESSION, 0, 240, channel=3)
