@@ -300,7 +300,7 @@ def test_what_follows_training_waits_for_the_next_call_after_a_stop(
 def test_a_stop_ends_what_follows_training_and_the_next_call_makes_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """As Ctrl-C while samples are drawn for a judge, of which many are needed."""
+    """Ctrl-C can come while samples are drawn for a judge, of which many are needed."""
     drawn: list[int] = []
     shown: list[tuple[int, int]] = []
 

@@ -344,7 +344,7 @@ def test_an_error_after_a_signal_is_not_hidden():
 def test_an_error_that_is_said_is_the_end_of_whoever_was_stopped(
     capfd: pytest.CaptureFixture[str],
 ):
-    """As of a model that fails after Ctrl-C: `compare` would begin with the next one."""
+    """A model can fail after Ctrl-C: `compare` would begin with the next one."""
     with pytest.raises(SystemExit) as left, Interruption():
         signal.raise_signal(signal.SIGINT)
         raise Resumable("3 consecutive steps gave losses that are not finite")

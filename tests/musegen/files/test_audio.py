@@ -73,7 +73,7 @@ def test_samples_beyond_the_range_are_clipped_and_not_wrapped():
 
 
 def test_a_colon_in_a_name_is_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """As in the time of a recording, named from where one is."""
+    """A recording can be called by its time, and be named from where one is."""
     monkeypatch.chdir(tmp_path)
     Path("12:30.wav").write_bytes(encode(tones(), "wav"))
     assert decode(Path("12:30.wav"))[0].shape == (2, SECONDS * SAMPLE_RATE)

@@ -175,7 +175,7 @@ def test_webm_decodes_to_as_many_frames_at_their_times(tmp_path: Path, rate: flo
 
 
 def test_a_colon_in_a_name_is_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """As in a folder of takes, take:2, that is named from where one is."""
+    """A folder of takes can be called take:2, and be named from where one is."""
     monkeypatch.chdir(tmp_path)
     Path("take:2").mkdir()
     write_mp4(moving(2), "take:2/clip.mp4", 8, tags={"comment": f"{SIGNATURE} with seed 2"})
