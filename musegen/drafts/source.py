@@ -129,7 +129,7 @@ def refusal(path: Path | str, error: RejectedFile) -> UserError:
         return UserError(f"{path}: {error.why}")
     other = f"train a model on songs that `music prepare {error.option}` keeps"
     if error.option.endswith("any"):
-        other = "divide all its beats into the model's bars: pianoreel music sample --meter any"
+        other = "divide all its beats into the model's bars: --meter any"
     cure = "change its time signature in your sequencer where its beats allow it"
     return UserError(f"{path}: {error.why}: {cure}, or {other}")
 

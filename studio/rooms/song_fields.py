@@ -1,10 +1,11 @@
 """The fields and buttons of the room of songs."""
 
-from typing import Any
+from typing import Any, get_args
 
 import gradio as gr
 
 from musegen.files.smf import SONG_FILES
+from musegen.reading.metres import Meter
 from musegen.steering import DENSITIES
 from studio.components.fields import pickup_field, text_field, whole_field
 from studio.components.messages import state_line
@@ -34,6 +35,12 @@ class SongFields:
             size="sm",
         )
         self.pickup = pickup_field(info="of your song, where no signature in it says so")
+        self.meter = gr.Radio(
+            get_args(Meter),
+            value="kept",
+            label="Metre",
+            info="of your song. any: all its beats are divided into the model's bars",
+        )
         with gr.Accordion("Steering", elem_classes="further"):
             self._steering(tracks)
         with gr.Accordion("Sound", open=False, elem_classes="further"):

@@ -19,6 +19,7 @@ from musegen.files.midi import read_midi
 from musegen.files.song import SongOutput
 from musegen.model import DOMAIN, Model
 from musegen.playing.orchestra import Orchestra
+from musegen.reading.metres import Meter
 from musegen.roll import Roll
 from musegen.voice.model import DOMAIN as VOICES
 from studio.components.fields import number, offer, pickup_beats, whole
@@ -161,16 +162,16 @@ class SongRoom:
         yield self._shown(book, work.result), state(f"{work.result.stem} is there"), wishes.seed
 
     def open_file(
-        self, book: Value, file: str | None, name: str, before: float | None
+        self, book: Value, file: str | None, name: str, before: float | None, meter: Meter
     ) -> tuple[Value, str]:
         """Put a MIDI file of the user's on the shelf, on the tracks of the model.
 
-        `before`: the quarter notes of its pickup.
+        `before`: the quarter notes of its pickup. `meter`: see `read_midi`.
         """
         if file is None:
             return book, ""
         spec = self.model(name).spec
-        source = Source.read(Path(file), spec.tracks, spec.grid, pickup_beats(before))
+        source = Source.read(Path(file), spec.tracks, spec.grid, pickup_beats(before), meter)
         draft = accompaniment(source, [track.name for track in spec.tracks])
         roll = draft.finished(draft.kept_notes[:0], name=Path(file).stem)
         roll = replace(roll, composed=None, origin=source.song.origin)
@@ -293,7 +294,7 @@ class SongRoom:
             event.then(self.others, outputs=deeds.other, **ASIDE)
             events.append(event)
         stops(form.stop, form.line, events)
-        opened = [book, form.own, form.model, form.pickup], [book, form.line]
+        opened = [book, form.own, form.model, form.pickup, form.meter], [book, form.line]
         form.own.upload(answering(self.open_file), *opened, **HIDDEN)
         book.input(None, book, deeds.filled, js="(book) => book.bars ?? ''")
         form.model.change(answering(self.abilities), form.model, form.steered, **ASIDE)

@@ -16,7 +16,7 @@ import av
 import gradio as gr
 import numpy as np
 import pytest
-from handmade import midi, note, program
+from handmade import midi, note, program, signature
 
 from core.data.preparation import Tick
 from core.errors import ConfigError, Stopped, UserError
@@ -140,12 +140,24 @@ def test_a_song_of_the_users_begins_after_its_pickup_and_what_it_loses_is_said(
     path = tmp_path / "song.mid"
     beats = b"".join(note(48 + beat, 480) for beat in range(9))
     path.write_bytes(midi(program(33) + beats, program(34, 2) + beats))
-    opened, said = room.open_file(BOOK, str(path), "latent_musegan", 1)
+    opened, said = room.open_file(BOOK, str(path), "latent_musegan", 1, "kept")
     assert bass_of(room.folder.find(opened["open"]))[1] == [49 - 24 + beat for beat in range(8)]
     for words in ("song: 2 bars; left out: a pickup of 1 quarter note", "; 8 notes double others"):
         assert words in said
     with pytest.raises(ConfigError, match="quarter notes before the first bar: 0 to 16, not -1"):
-        room.open_file(BOOK, str(path), "latent_musegan", -1)
+        room.open_file(BOOK, str(path), "latent_musegan", -1, "kept")
+
+
+def test_a_song_of_single_beats_is_opened_in_any_metre(room: SongRoom, tmp_path: Path):
+    """Eight bars of 1/4 are two of 4/4."""
+    path = tmp_path / "song.mid"
+    beats = b"".join(note(48 + beat, 480) for beat in range(8))
+    path.write_bytes(midi(signature(1, 2), program(33) + beats))
+    with pytest.raises(UserError, match="the model's bars: --meter any"):
+        room.open_file(BOOK, str(path), "latent_musegan", 0, "kept")
+    opened, said = room.open_file(BOOK, str(path), "latent_musegan", 0, "any")
+    assert bass_of(room.folder.find(opened["open"]))[1] == [48 - 24 + beat for beat in range(8)]
+    assert "song: 2 bars" in said
 
 
 @pytest.mark.slow

@@ -180,7 +180,10 @@ def test_the_fields_of_files_and_of_training_begin_with_what_is_usual(built: gr.
 
 WIRES = {
     "open_file": (
-        ("songs-book", "Open a song file of yours", "Model", "Quarter notes before the first bar"),
+        (
+            *("songs-book", "Open a song file of yours", "Model"),
+            *("Quarter notes before the first bar", "Metre"),
+        ),
         ("songs-book", "songs-state"),
     ),
     "objections": (("Model", "Sentences", "Then", "Into"), ("HTML",)),

@@ -353,10 +353,7 @@ def test_parts_of_a_users_song_that_have_names_alone_are_read_by_them(
     [
         ((3, 2), "most are in 3/4: change .*, or train a .* `music prepare --meter 3/4` keeps$"),
         ((6, 3), "most are in 6/8: change .*, or train a .* `music prepare --meter 6/8` keeps$"),
-        (
-            (1, 2),
-            "most last only 1/4: change .* or divide .*: pianoreel music sample --meter any$",
-        ),
+        ((1, 2), "most last only 1/4: change .* or divide .* the model's bars: --meter any$"),
     ],
 )
 def test_a_song_in_another_metre_is_refused_with_what_helps(
