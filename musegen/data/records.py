@@ -176,8 +176,9 @@ def _why_none(song: Song, columns: dict[str, np.ndarray], config: PrepareConfig)
         return f"few bars are in the metre, {why}: --meter {found}"
     if not len(sounding):
         longest = max(bars for _, bars in song.stretches)
-        some = "no 2" if longest == 1 else f"only {longest}"
-        return f"{some} successive bars in the metre: --bars {longest}"
+        if longest == 1:  # of phrases of one bar no model learns how bars follow one another
+            return "no 2 successive bars in the metre: too short for a phrase"
+        return f"only {longest} successive bars in the metre: --bars {longest}"
     most = int(sounding.max())
     if not most:
         return f"no {config.bars} successive bars in which a track sounds"

@@ -99,7 +99,9 @@ def test_the_same_notes_played_louder_are_the_same_song():
 def test_the_reason_of_a_rejection_names_what_is_missing():
     assert why(read(tune(8, parts=2))) == "only 2 tracks sound: --min-tracks 2"
     assert why(read(tune(8, bars=3))) == "only 3 successive bars in the metre: --bars 3"
-    assert why(read(tune(8, bars=1))) == "no 2 successive bars in the metre: --bars 1"
+    assert (
+        why(read(tune(8, bars=1))) == "no 2 successive bars in the metre: too short for a phrase"
+    )
 
 
 def test_the_reason_names_the_metre_of_most_bars_where_few_are_in_the_grids():
