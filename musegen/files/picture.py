@@ -23,12 +23,19 @@ from musegen.roll import Roll
 COLOURS = ("#4c566a", "#d08770", "#6f9d4f", "#8f5f8a", "#3f6fa3", "#c79a2b", "#3d9aa8", "#bf616a")
 
 DRUMS = {
-    35: "kick 2", 36: "kick", 37: "rim", 38: "snare", 39: "clap", 40: "snare 2", 41: "low tom",
-    42: "closed hat", 43: "floor tom", 44: "pedal hat", 45: "tom", 46: "open hat", 47: "mid tom",
-    48: "high tom", 49: "crash", 50: "high tom 2", 51: "ride", 52: "china", 53: "bell",
-    54: "tambourine", 55: "splash", 56: "cowbell", 57: "crash 2", 59: "ride 2",
-    69: "cabasa", 70: "maracas", 75: "claves", 76: "wood block",
+    27: "laser", 28: "whip", 29: "scratch", 30: "scratch 2", 31: "sticks", 32: "square click",
+    33: "click", 34: "click bell", 35: "kick 2", 36: "kick", 37: "rim", 38: "snare", 39: "clap",
+    40: "snare 2", 41: "low tom", 42: "closed hat", 43: "floor tom", 44: "pedal hat", 45: "tom",
+    46: "open hat", 47: "mid tom", 48: "high tom", 49: "crash", 50: "high tom 2", 51: "ride",
+    52: "china", 53: "bell", 54: "tambourine", 55: "splash", 56: "cowbell", 57: "crash 2",
+    58: "vibraslap", 59: "ride 2", 60: "high bongo", 61: "low bongo", 62: "mute conga",
+    63: "open conga", 64: "low conga", 65: "high timbale", 66: "low timbale", 67: "high agogo",
+    68: "low agogo", 69: "cabasa", 70: "maracas", 71: "short whistle", 72: "long whistle",
+    73: "short guiro", 74: "long guiro", 75: "claves", 76: "wood block", 77: "low block",
+    78: "mute cuica", 79: "open cuica", 80: "mute triangle", 81: "triangle", 82: "shaker",
+    83: "sleigh bells", 84: "bell tree", 85: "castanets", 86: "surdo", 87: "open surdo",
 }  # fmt: skip
+"""Short names of the drums of General MIDI 2, whose first 47 from 35 are those of General MIDI."""
 
 BARS_PER_LINE = 8
 
