@@ -1,5 +1,6 @@
 """The tables and the picture of an evaluation."""
 
+import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
@@ -67,7 +68,11 @@ PLOTTED_MEASURES = (
     "kinds of drums",
 )
 
-SOURCES = "EB, UPC, QN, PP, DP: Dong et al., MuseGAN, AAAI 2018. TD: Harte et al. 2006."
+SOURCES = {
+    "Dong et al., MuseGAN, AAAI 2018": ("EB", "UPC", "QN", "PP", "DP"),
+    "Harte et al. 2006": ("TD",),
+}
+"""The papers of the short forms of metrics that a legend may have."""
 
 
 def tables(report: Report) -> Iterator[Table]:
@@ -141,16 +146,20 @@ def measures(report: Report) -> Table:
     for name in rows[0].errors:
         for length in lengths:
             label = name if length == lengths[0] else f"  {length} bars"
-            table.add_row(label, *(_values(row, length, name) for row in rows))
+            if any(_is_known(_found(row, length, name)) for row in rows):  # else a row of dashes
+                table.add_row(label, *(_values(row, length, name) for row in rows))
     return table
+
+
+def _found(row: Row, length: str, name: str) -> Sequence[float]:
+    return row.values.get(length, {}).get(name, [])
 
 
 MEASURED = {measure.name: measure.meaning for measure in MEASURES} | {"register": REGISTER}
 
 
 def _values(row: Row, length: str, name: str) -> str:
-    values = row.values.get(length, {}).get(name, [])
-    return " ".join(_short(value) for value in values) or "-"
+    return " ".join(_short(value) for value in _found(row, length, name)) or "-"
 
 
 def _short(value: float) -> str:
@@ -176,8 +185,12 @@ def _cells(row: Row) -> list[str]:
 
 
 def legend(meanings: Mapping[str, str]) -> str:
-    """List what each name means, and the sources of the short forms."""
-    return f"{list_meanings(meanings)}\n\n{SOURCES}"
+    """List what each name means, and the sources of the short forms that are among them."""
+    text = list_meanings(meanings)
+    words = set(re.findall(r"\w+", text))
+    used = {paper: [name for name in names if name in words] for paper, names in SOURCES.items()}
+    sources = " ".join(f"{', '.join(names)}: {paper}." for paper, names in used.items() if names)
+    return f"{text}\n\n{sources}" if sources else text
 
 
 def _metrics(report: Report) -> Table:
@@ -189,10 +202,16 @@ def _metrics(report: Report) -> Table:
     for row in (reference, *shown):
         table.add_column(row.name, justify="right")
     for metric, by_track in reference.metrics.items():
-        table.add_row(metric, style="bold")
-        for track, value in by_track.items():
+        known = [
+            track
+            for track in by_track
+            if _is_known([row.metrics[metric][track] for row in (reference, *shown)])
+        ]
+        if known:  # such as drums where no song has any: their rows say nothing
+            table.add_row(metric, style="bold")
+        for track in known:
             values = [_value(row, metric, track) for row in shown]
-            table.add_row(f"  {track}", format_number(value), *values)
+            table.add_row(f"  {track}", format_number(by_track[track]), *values)
     return table
 
 

@@ -136,6 +136,28 @@ def test_what_no_song_has_is_not_drawn_and_totals_have_room(
     assert drawn[0].get_xlim()[1] > 1.05 * max(row.total for row in report.rows)
 
 
+def test_what_no_song_has_is_no_row_and_papers_are_named_where_their_short_forms_are(
+    data: Collection, phrases: np.ndarray
+):
+    """The drums of all rows are unknown, as those of voices are."""
+    report = evaluate(Generated("some", phrases[:9]), data)
+    for row in report.rows:
+        row.metrics["hits on 16ths"] = {"Drums": math.nan}
+        row.metrics["notes a bar"]["Drums"] = math.nan
+        for measures in row.values.values():
+            measures["repetition, drums"] = [math.nan] * len(measures["repetition, drums"])
+    totals, distances, heard, metrics = scorecard.tables(report)
+    heading, by_track = ([*table.columns[0].cells] for table in (heard, metrics))
+    assert "repetition, drums" not in heading and "rhythm, drums" in heading
+    assert "hits on 16ths" not in by_track
+    among = by_track[by_track.index("notes a bar") + 1 :]
+    assert among[:4] == ["  Piano", "  Guitar", "  Bass", "  Strings"]
+    papers = [str(table.caption).count("MuseGAN, AAAI 2018") for table in (totals, heard)]
+    assert papers == [0, 0]
+    assert "\n\nEB, UPC, QN, PP: Dong et al." in str(distances.caption)
+    assert "\n\nEB, UPC, QN, PP, DP: Dong et al." in str(metrics.caption)
+
+
 def test_songs_of_another_form_are_refused(
     data: Collection, phrases: np.ndarray, monkeypatch: pytest.MonkeyPatch, other: Collection
 ):
