@@ -144,15 +144,15 @@ def test_what_no_song_has_is_no_row_and_papers_are_named_where_their_short_forms
     for row in report.rows:
         row.metrics["hits on 16ths"] = {"Drums": math.nan}
         row.metrics["notes a bar"]["Drums"] = math.nan
-        for measures in row.values.values():
-            measures["repetition, drums"] = [math.nan] * len(measures["repetition, drums"])
-    totals, distances, heard, metrics = scorecard.tables(report)
-    heading, by_track = ([*table.columns[0].cells] for table in (heard, metrics))
+        for values in row.values.values():
+            values["repetition, drums"] = [math.nan] * len(values["repetition, drums"])
+    totals, distances, measures, metrics = scorecard.tables(report)
+    heading, by_track = ([*table.columns[0].cells] for table in (measures, metrics))
     assert "repetition, drums" not in heading and "rhythm, drums" in heading
     assert "hits on 16ths" not in by_track
     among = by_track[by_track.index("notes a bar") + 1 :]
     assert among[:4] == ["  Piano", "  Guitar", "  Bass", "  Strings"]
-    papers = [str(table.caption).count("MuseGAN, AAAI 2018") for table in (totals, heard)]
+    papers = [str(table.caption).count("MuseGAN, AAAI 2018") for table in (totals, measures)]
     assert papers == [0, 0]
     assert "\n\nEB, UPC, QN, PP: Dong et al." in str(distances.caption)
     assert "\n\nEB, UPC, QN, PP, DP: Dong et al." in str(metrics.caption)
