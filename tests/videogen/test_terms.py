@@ -182,7 +182,7 @@ def test_games_beside_a_likelihood_are_played_on_a_part_of_each_batch():
     names = ("text_to_video", "tfgan", "gist_gan", "gist_flow_gan", "tfgan_vae")
     played = {name: {game(term).played for term in RECIPES[name].critics} for name in names}
     alone, beside = {"text_to_video": {1.0}, "tfgan": {1.0}}, {"gist_gan": {0.5}}
-    assert played == alone | beside | dict.fromkeys(("gist_flow_gan", "tfgan_vae"), {0.25})
+    assert played == alone | beside | {"gist_flow_gan": {0.25}, "tfgan_vae": {0.25}}
 
 
 def test_the_games_of_tfgan_have_one_penalty_for_16_frames_and_for_the_clip():
