@@ -32,8 +32,8 @@ from musegen.data.band import song
 from musegen.data.records import PrepareConfig, read_source
 from musegen.files.limits import MusicLimits
 from musegen.files.midi import read_midi, write_midi
-from musegen.files.smf import MIDI
 from musegen.roll import joined
+from musegen.smf.chunks import MIDI
 
 STEPS_PER_BEAT = 12
 RUNS = 3

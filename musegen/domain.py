@@ -25,7 +25,6 @@ from musegen.densities.lookback_rnn import LookbackDensity
 from musegen.densities.note_transformer import NoteDensity
 from musegen.drafts.source import LOG, read_song
 from musegen.files.midi import write_midi
-from musegen.files.smf import SONG_FILES
 from musegen.graphs.bars import X_AXES
 from musegen.networks.musegan import build
 from musegen.networks.roll_flow import roll_flow
@@ -40,6 +39,7 @@ from musegen.roll import (
     fill_velocities,
     joined,
 )
+from musegen.smf.chunks import SONG_FILES
 
 if TYPE_CHECKING:
     from musegen.model import Model

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from core.data.sources import ARCHIVES
 from core.errors import UserError
 from core.files import aside
-from musegen.files.smf import SONG_FILES
+from musegen.smf.chunks import SONG_FILES
 from studio.folder import UPLOADS, StudioFolder
 from videogen.files.pictures import PICTURES
 from videogen.files.reading import VIDEO

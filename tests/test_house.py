@@ -256,17 +256,18 @@ WINGS = {
         "roll": {"controls", "tracks"},
         "tonality": {"roll", "tracks"},
         "steering": {"tonality"},
-        "drafts": {"drafts", "controls", "files", "reading", "roll", "tracks"},
+        "drafts": {"drafts", "controls", "files", "reading", "roll", "smf", "tracks"},
+        "smf": {"notation", "smf"},  # a score is played out to the bytes of a file
         "files": {
             *("controls", "files", "notation", "performance", "playing"),
-            *("reading", "roll", "tonality", "tracks"),
+            *("reading", "roll", "smf", "tonality", "tracks"),
         },
-        "notation": {"controls", "files", "notation", "roll", "tonality", "tracks"},
+        "notation": {"controls", "files", "notation", "roll", "smf", "tonality", "tracks"},
         "reading": {
             *("controls", "files.controls", "files.keys", "files.limits", "files.parts"),
-            *("files.pedal", "files.smf", "performance", "reading", "roll", "tonality", "tracks"),
+            *("files.pedal", "performance", "reading", "roll", "smf", "tonality", "tracks"),
         },
-        "data": {"data", "files", "reading", "roll", "tonality", "tracks"},
+        "data": {"data", "files", "reading", "roll", "smf", "tonality", "tracks"},
         "networks": {"networks", "roll", "tracks"},
         "densities": {"densities", "networks.states", "roll", "steering", "tracks"},
         "bar_latents": {

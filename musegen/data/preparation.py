@@ -39,8 +39,8 @@ from musegen.data.catalogue import cluster, phrases_of
 from musegen.data.collection import Collection
 from musegen.data.records import PrepareConfig, SongRecord, columns_of, pack, read_source
 from musegen.files.pianoroll import LPD
-from musegen.files.smf import SONG_FILES
 from musegen.reading.song import Song
+from musegen.smf.chunks import SONG_FILES
 from musegen.tracks import LAKH, instrument_of
 
 LARGEST_BAND = 1_000_000

@@ -15,9 +15,9 @@ from jaxtyping import Bool, Float
 
 from musegen.controls import STILL, Controls, usual_controls
 from musegen.drafts.source import Source, fine_grid, with_programs_of
-from musegen.files.smf import DEFAULT_BPM
 from musegen.reading.song import Song
 from musegen.roll import KEY_SIGNATURE, Grid, Layer, Mark, Notes, Roll, separate
+from musegen.smf.events import DEFAULT_BPM
 from musegen.tracks import Track, numbers_of
 
 Kept = Bool[np.ndarray, "track bar"]

@@ -15,10 +15,10 @@ from core.data.sources import RejectedFile, stem_of_file
 from core.errors import UserError
 from musegen.files.limits import MusicLimits
 from musegen.files.midi import read_midi
-from musegen.files.smf import midi_bytes
 from musegen.reading.metres import Meter
 from musegen.reading.song import Song
 from musegen.roll import Grid
+from musegen.smf.chunks import midi_bytes
 from musegen.tracks import Track
 
 LOG = logging.getLogger("pianoreel")

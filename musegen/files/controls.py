@@ -10,8 +10,9 @@ import numpy as np
 
 from musegen.controls import LOUDEST, MIDDLE, STILL, USUAL_VOLUME, Controls
 from musegen.files.parts import CHANNELS, DATA, ZONE, channels, members
-from musegen.files.smf import CONTROL, PARAMETER_LOW, PITCH_BEND, SYSEX, Events
 from musegen.roll import differ
+from musegen.smf.events import Events
+from musegen.smf.kinds import CONTROL, PARAMETER_LOW, PITCH_BEND, SYSEX
 from musegen.tracks import Part
 
 VOLUME, PAN, EXPRESSION, DATA_LOW = 7, 10, 11, 38

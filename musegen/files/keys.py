@@ -4,7 +4,8 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from musegen.files.parts import CHANNELS, channels
-from musegen.files.smf import NOTE_OFF, NOTE_ON, Events
+from musegen.smf.events import Events
+from musegen.smf.kinds import NOTE_OFF, NOTE_ON
 
 NUMBER_BITS = 32
 """An event is sorted as one number, its key in front of its own number in these bits."""

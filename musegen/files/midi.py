@@ -19,24 +19,15 @@ from musegen.controls import Controls
 from musegen.files.controls import send
 from musegen.files.limits import MusicLimits
 from musegen.files.parts import CHANNELS
-from musegen.files.smf import (
-    END,
-    MARKER,
-    NAME,
-    OF_A_PROGRAM,
-    TEXT,
-    check_events,
-    ending_at,
-    midi_bytes,
-    scan,
-    with_metas,
-    with_ports,
-)
 from musegen.performance import Performance
 from musegen.reading.metres import Meter
 from musegen.reading.score import Score, first_text
 from musegen.reading.song import Song
 from musegen.roll import KEY_SIGNATURE, Grid, Notes, Roll
+from musegen.smf.chunks import midi_bytes
+from musegen.smf.events import check_events, scan
+from musegen.smf.kinds import END, MARKER, NAME, OF_A_PROGRAM, TEXT
+from musegen.smf.writing import ending_at, with_metas, with_ports
 from musegen.tonality import signature_of
 from musegen.tracks import LAKH, Track
 

@@ -12,24 +12,21 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from musegen.files.smf import (
+from musegen.roll import differ
+from musegen.smf.events import LAST_TICK, Events
+from musegen.smf.kinds import (
     CHANNEL_PREFIX,
     CONTROL,
     DEVICE,
-    GS_PART,
     INSTRUMENT,
-    LAST_TICK,
     NAME,
     NOTE_ON,
     PARAMETER_LOW,
     PORT,
     PROGRAM,
-    STANDARDS,
     SYSEX,
-    XG_PART,
-    Events,
 )
-from musegen.roll import differ
+from musegen.smf.sysex import GS_PART, STANDARDS, XG_PART
 from musegen.tracks import DRUM_CHANNEL, Part
 
 CHANNELS = 16

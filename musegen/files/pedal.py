@@ -4,7 +4,8 @@ import numpy as np
 
 from musegen.files.keys import NUMBER_BITS, SOUNDS_OFF, silenced
 from musegen.files.parts import CHANNELS, channels
-from musegen.files.smf import CONTROL, Events
+from musegen.smf.events import Events
+from musegen.smf.kinds import CONTROL
 
 SUSTAIN, SOSTENUTO, RESET = 64, 66, 121
 """Control changes: the pedals, and the one that lifts them with all others."""

@@ -13,11 +13,11 @@ from numpy.lib import format as npy
 from core.data.sources import UNREADABLE, RejectedFile
 from core.files import write_whole
 from musegen.files.limits import MusicLimits
-from musegen.files.smf import DEFAULT_BPM
 from musegen.reading.claims import Claims
 from musegen.reading.metres import Meter
 from musegen.reading.song import Song
 from musegen.roll import HOLD, ONSET, Grid, Notes, Roll, fill_velocities, notes_of
+from musegen.smf.events import DEFAULT_BPM
 from musegen.tracks import Part, Track, assign
 
 LPD = (".npz",)

@@ -25,7 +25,6 @@ from musegen.data.band import songs
 from musegen.data.collection import Collection, spread
 from musegen.data.preparation import prepare, settings_of
 from musegen.files.limits import MusicLimits
-from musegen.files.smf import SONG_FILES
 from musegen.measures import published
 from musegen.measures.hearing import (
     LENGTHS,
@@ -42,6 +41,7 @@ from musegen.measures.metrics import METRICS, Metric, MetricTable, TrackPhrases,
 from musegen.measures.resemblance import onset_f1, overlapping_area, self_similarity
 from musegen.measures.yardstick import Yardstick, mean_of_known
 from musegen.roll import HOLD, ONSET, SILENT, Grid, Phrases, PlayedPhrases, cut_phrases, notes_of
+from musegen.smf.chunks import SONG_FILES
 from musegen.tracks import TRACK_LISTS
 
 if TYPE_CHECKING:

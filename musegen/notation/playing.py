@@ -12,11 +12,11 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from musegen.files.parts import CHANNELS
-from musegen.files.smf import with_ports
 from musegen.notation.instruments import Levels
 from musegen.notation.pedals import Presses
 from musegen.notation.swing import Swing, swung
 from musegen.roll import KEY_SIGNATURE
+from musegen.smf.writing import with_ports
 
 TICKS_PER_BEAT = 480
 DRUMS = 9

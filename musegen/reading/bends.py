@@ -20,7 +20,8 @@ from musegen.files.controls import (
     Parameter,
 )
 from musegen.files.parts import DATA, ZONE, Timeline, channels, last_at, members, on_channels
-from musegen.files.smf import PITCH_BEND, Events
+from musegen.smf.events import Events
+from musegen.smf.kinds import PITCH_BEND
 
 CLOSE = 0.06
 """A bend is held at a semitone from which it is less than this away."""

@@ -7,9 +7,10 @@ from functools import cached_property
 import numpy as np
 
 from musegen.files.controls import Messages
-from musegen.files.smf import CUE, LYRIC, MARKER, TEXT, Events
 from musegen.reading.bars import Bars
 from musegen.roll import KEY_SIGNATURE, Mark
+from musegen.smf.events import Events
+from musegen.smf.kinds import CUE, LYRIC, MARKER, TEXT
 from musegen.tonality import key_of_signature
 
 MARKS = (LYRIC, MARKER, CUE, KEY_SIGNATURE)

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from musegen.files.smf import DEFAULT_BPM
 from musegen.roll import Metre
+from musegen.smf.events import DEFAULT_BPM
 
 WITHOUT_BEATS = (
     f"times are in SMPTE frames, and there is no tempo: beats are taken at {DEFAULT_BPM:g} a "

@@ -11,7 +11,6 @@ from musegen.files.keys import is_key, keys_of
 from musegen.files.limits import MusicLimits
 from musegen.files.parts import CHANNELS, parts_of
 from musegen.files.pedal import are_used, hold
-from musegen.files.smf import TEXT, Events, last_end, signatures
 from musegen.performance import Performance
 from musegen.reading.bars import Bars
 from musegen.reading.bends import HeldBends
@@ -26,6 +25,8 @@ from musegen.reading.tempi import Tempi
 from musegen.reading.timed_notes import TimedNotes
 from musegen.reading.tuning import semitones
 from musegen.roll import Grid, Notes, separated
+from musegen.smf.events import Events, last_end, signatures
+from musegen.smf.kinds import TEXT
 from musegen.tracks import Part, Track, assign, by_names
 
 

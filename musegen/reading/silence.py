@@ -5,7 +5,7 @@ from jaxtyping import Bool, Int
 
 from musegen.files.controls import EXPRESSION, RESET, VOLUME
 from musegen.files.parts import CHANNELS, channels, last_at, on_channels, ports
-from musegen.files.smf import Events
+from musegen.smf.events import Events
 
 NEVER = np.iinfo(np.int64).max
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from musegen.files.smf import DEFAULT_BPM, TEMPO, Events, tempi
 from musegen.roll import differ
+from musegen.smf.events import DEFAULT_BPM, Events, tempi
+from musegen.smf.kinds import TEMPO
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from musegen.files.smf import Events
 from musegen.reading.bars import Bars
 from musegen.roll import Notes
+from musegen.smf.events import Events
 from musegen.tracks import Track
 
 

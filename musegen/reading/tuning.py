@@ -14,7 +14,9 @@ from musegen.files.parts import (
     channel_of_part,
     channels,
 )
-from musegen.files.smf import CONTROL, GS_SHIFT, MASTER_SHIFT, XG_SHIFT, Events
+from musegen.smf.events import Events
+from musegen.smf.kinds import CONTROL
+from musegen.smf.sysex import GS_SHIFT, MASTER_SHIFT, XG_SHIFT
 
 COARSE_TUNING = (0, 2)
 """The registered parameter (high, low) whose value is `AS_WRITTEN` and the semitones above it."""

@@ -18,7 +18,7 @@ from core.files import worker_in, write_text
 from musegen.data import preparation as songs
 from musegen.data.records import PrepareConfig as SongConfig
 from musegen.data.records import grid_settings
-from musegen.files.smf import SONG_FILES
+from musegen.smf.chunks import SONG_FILES
 from musegen.tracks import TRACK_LISTS
 from studio.components.drop import drop_zone
 from studio.components.fields import (

@@ -4,8 +4,8 @@ from typing import Any, get_args
 
 import gradio as gr
 
-from musegen.files.smf import SONG_FILES
 from musegen.reading.metres import Meter
+from musegen.smf.chunks import SONG_FILES
 from musegen.steering import DENSITIES
 from studio.components.fields import pickup_field, text_field, whole_field
 from studio.components.messages import state_line

@@ -21,7 +21,7 @@ from core.data.sources import (
 )
 from core.errors import ConfigError, UserError
 from musegen.files.pianoroll import LPD
-from musegen.files.smf import MIDI
+from musegen.smf.chunks import MIDI
 
 LIMITS = Limits()
 

@@ -24,7 +24,7 @@ from core.files import locked
 from musegen.data.collection import Collection
 from musegen.data.preparation import Summary, play_song, prepare, prepare_band, prepare_part
 from musegen.data.records import PrepareConfig
-from musegen.files.smf import MIDI
+from musegen.smf.chunks import MIDI
 from musegen.tracks import LAKH, TRACK_LISTS
 
 

@@ -12,7 +12,7 @@ from core.data.sources import Source, expand_patterns, iterate_sources
 from core.data.workers import Failure, map_in_processes
 from musegen.data.records import PrepareConfig, SongRecord, read_source
 from musegen.files.limits import MusicLimits
-from musegen.files.smf import MIDI
+from musegen.smf.chunks import MIDI
 from musegen.tracks import PIANO, QUARTET
 
 BOMBS = {

@@ -23,11 +23,11 @@ from musegen.drafts.wishes import (
     remix,
 )
 from musegen.files.midi import read_performance, write_midi
-from musegen.files.smf import scan
 from musegen.files.song import SongOutput, write_song
 from musegen.files.sound import Session, sound
 from musegen.performance import Performance
 from musegen.roll import Grid, Notes, Roll
+from musegen.smf.events import scan
 from musegen.tonality import Key, signature_of
 from musegen.tracks import LAKH, Track
 

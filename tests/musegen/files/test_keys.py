@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musegen.files.keys import keys_of
-from musegen.files.smf import scan
+from musegen.smf.events import scan
 
 
 def pairs(*tracks: bytes) -> list[tuple[int, int]]:

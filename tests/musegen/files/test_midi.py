@@ -21,9 +21,9 @@ from musegen.controls import STILL
 from musegen.files.keys import keys_of
 from musegen.files.midi import origin_of, read_midi, read_performance, write_midi
 from musegen.files.parts import parts_of
-from musegen.files.smf import scan
 from musegen.reading.song import Song
 from musegen.roll import Grid, Roll, fill, separate
+from musegen.smf.events import scan
 from musegen.tracks import LAKH, Track
 
 

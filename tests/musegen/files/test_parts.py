@@ -9,8 +9,8 @@ from handmade import meta, midi, name, note, number, program
 from musegen.files.keys import keys_of
 from musegen.files.midi import read_midi
 from musegen.files.parts import parts_of, text_of
-from musegen.files.smf import scan
 from musegen.roll import Grid
+from musegen.smf.events import scan
 from musegen.tracks import LAKH, Track, track_list
 
 GS_ON = "41 10 42 12 40 00 7f 00 41 f7"

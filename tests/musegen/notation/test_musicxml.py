@@ -16,11 +16,11 @@ from core.errors import UserError
 from musegen.drafts.source import Source
 from musegen.files.limits import MusicLimits
 from musegen.files.midi import read_midi, read_performance
-from musegen.files.smf import SONG_FILES
 from musegen.notation import reading
 from musegen.notation.drums import pitch_of
 from musegen.notation.writing import Piece, voices, write_musicxml
 from musegen.roll import Grid, Roll
+from musegen.smf.chunks import SONG_FILES
 from musegen.tracks import Track
 
 GRID = Grid(steps_per_beat=4, beats_per_bar=3, lowest_pitch=24)

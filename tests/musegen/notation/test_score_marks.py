@@ -3,8 +3,8 @@
 import pytest
 
 from musegen.files.midi import read_midi
-from musegen.files.smf import LYRIC, MARKER
 from musegen.roll import KEY_SIGNATURE, Grid
+from musegen.smf.kinds import LYRIC, MARKER
 from musegen.tracks import PIANO
 
 TRANSPOSED = "<transpose><diatonic>-1</diatonic><chromatic>-2</chromatic></transpose>"

@@ -3,8 +3,8 @@
 from handmade import meta, midi, note
 
 from musegen.files.midi import read_midi
-from musegen.files.smf import LYRIC, MARKER, TEXT
 from musegen.roll import KEY_SIGNATURE, Grid
+from musegen.smf.kinds import LYRIC, MARKER, TEXT
 
 
 def marks(*tracks: bytes) -> list[tuple[int, int, bytes]]:

@@ -13,16 +13,10 @@ from hypothesis import strategies as st
 from core.data.sources import RejectedFile
 from musegen.files.limits import MusicLimits
 from musegen.files.midi import read_midi
-from musegen.files.smf import (
-    Events,
-    _Walk,
-    check_events,
-    midi_bytes,
-    scan,
-    signatures,
-    tempi,
-    with_ports,
-)
+from musegen.smf.chunks import midi_bytes
+from musegen.smf.events import Events, check_events, scan, signatures, tempi
+from musegen.smf.walk import Walk
+from musegen.smf.writing import with_ports
 
 LIMITS = MusicLimits()
 PLAIN = midi(note(60, 480))
@@ -218,14 +212,14 @@ def test_running_status_ends_at_no_text_and_never_crosses_tracks():
 def test_long_files_are_walked_window_by_window(monkeypatch: pytest.MonkeyPatch):
     track = note(60, 200) + meta(0x01, b"\x90" * 300) + program(9) + 40 * note(61, 7)
     whole = columns(scan(midi(track, track)))
-    monkeypatch.setattr("musegen.files.smf.WINDOW", 5)
+    monkeypatch.setattr("musegen.smf.walk.WINDOW", 5)
     assert columns(scan(midi(track, track))) == whole
     assert len(whole) == 2 * (2 + 1 + 1 + 80 + 1)
 
 
 def walked_singly(data: bytes) -> list[tuple[int, ...]]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("musegen.files.smf._Walk._after_run", lambda walk, at, end: at)
+        patch.setattr("musegen.smf.walk.Walk._after_run", lambda walk, at, end: at)
         return whole_columns(data)
 
 
@@ -271,7 +265,7 @@ def test_damaged_events_are_the_same_over_runs_as_one_by_one(pieces: list[bytes]
 
 def test_runs_are_taken_at_a_bound():
     data = midi(note(60, 480) * 500 + program(5) * 2 + note(61, 480) * 500)
-    walk = _Walk(data)
+    walk = Walk(data)
     walk.follow(22, len(data))
     assert len(walk.single) == 2  # the first, and the end
     assert len(walk.found()) == 2003

@@ -1,0 +1,1 @@
+"""Standard MIDI Files: their bytes, their events, and those that are written."""

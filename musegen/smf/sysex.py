@@ -1,0 +1,34 @@
+"""The system exclusive messages that are followed."""
+
+import re
+
+STANDARDS = {
+    "GM": re.compile(rb"\x7e.\x09\x01", re.DOTALL),
+    "GM2": re.compile(rb"\x7e.\x09\x03", re.DOTALL),
+    "GS": re.compile(rb"\x41.\x42\x12(\x40\x00\x7f\x00|\x00\x00\x7f[\x00\x01])", re.DOTALL),
+    "XG": re.compile(rb"\x43.\x4c\x00\x00[\x7e\x7f]\x00", re.DOTALL),
+}
+"""The sysex messages that switch a standard on, or set all that it has back."""
+
+RESETS = re.compile(b"|".join(one.pattern for one in STANDARDS.values()), re.DOTALL)
+"""Those of any standard."""
+
+GS_PART = re.compile(rb"\x41.\x42\x12([\x40\x50])([\x10-\x1f])\x15(.)", re.DOTALL)
+XG_PART = re.compile(rb"\x43[\x10-\x1f]\x4c\x08()([\x00-\x3f])\x07(.)", re.DOTALL)
+"""Use part N for rhythm: 0 is melodic, other numbers are drum sets. Each 16 parts of XG are of a
+port."""
+
+GS_SHIFT = re.compile(rb"\x41.\x42\x12([\x40\x50])([\x10-\x1f])\x16(.)", re.DOTALL)
+XG_SHIFT = re.compile(rb"\x43[\x10-\x1f]\x4c\x08()([\x00-\x3f])\x08(.)", re.DOTALL)
+MASTER_SHIFT = re.compile(
+    rb"(?:\x41.\x42\x12\x40\x00\x05|\x43[\x10-\x1f]\x4c\x00\x00\x06|\x7f.\x04\x04.)(.)",
+    re.DOTALL,
+)
+"""Shift the keys of part N, or of all parts of a port, by semitones above 64; the last one of any
+standard."""
+
+FOLLOWED = (RESETS, GS_PART, XG_PART, GS_SHIFT, XG_SHIFT, MASTER_SHIFT)
+"""The sysex messages that are followed: others pass."""
+
+LONGEST = 16
+"""More bytes than any of these messages has."""
