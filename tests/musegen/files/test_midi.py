@@ -254,7 +254,7 @@ ODD = Grid(steps_per_beat=12, beats_per_bar=3, lowest_pitch=0, pitches=128)
 
 @given(rolls())
 @example((ODD, 1, [(0, 40, 0, 1)], [97.3] * 5))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_roll_survives_the_way_to_a_file_and_back(example: Example):
     grid, tracks, played, tempi = example
     cells = fill(separate(notes(*played), grid), tracks, len(tempi), grid)
@@ -359,7 +359,7 @@ def on_grid(score: symusic.core.ScoreTick) -> set[tuple[str, int, int, int]]:
         max_size=30,
     ),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_file_keeps_every_note_that_is_on_the_grid(
     steps_per_beat: int, division: int, given_notes: list[tuple[int, int, int, int]]
 ):

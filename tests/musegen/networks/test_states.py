@@ -29,7 +29,7 @@ def test_sounding_after_silence_is_an_onset_and_onset_alone_sounds():
     assert to_cells(x).flatten().tolist() == [0, 2, 1, 2]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.sampled_from([0, 2]), min_size=12, max_size=12), st.integers(0, 2**31))
 def test_legal_cells_survive_the_way_to_states_and_back(starts, seed):
     onset = torch.tensor(starts, dtype=torch.float32).view(1, 1, 2, 6, 1) / 2

@@ -357,7 +357,8 @@ def test_a_list_of_clips_has_a_list_of_captions_beside_it(folder: Path):
 
 @given(st.text(max_size=60), st.text(max_size=60))
 @settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_whatever_a_row_says_it_is_read_or_refused(folder: Path, path: str, caption: str):
     line = json.dumps({"path": path, "caption": caption})
@@ -370,7 +371,8 @@ def test_whatever_a_row_says_it_is_read_or_refused(folder: Path, path: str, capt
 
 @given(st.binary(max_size=300))
 @settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_bytes_of_any_kind_do_no_harm(folder: Path, data: bytes):
     for name in ("x.csv", "x.jsonl", "x.json", "videos.txt"):
