@@ -341,10 +341,8 @@ def export(
     from core.exchange.export import format_of
 
     form = format_of(to, form)
-    if to.exists() and not overwrite:
-        raise ConfigError(f"{to} is there: give another --to, or --overwrite")
     model = find_domain(_domains(), run).open_run(run, "cpu")
-    error = model.export(to, form)
+    error = model.export(to, form, overwrite)
     report = {"path": str(to), "format": form, "model": model.name, "largest_error": error}
     if json:
         print_json(report)

@@ -117,12 +117,13 @@ def require_different(names: Iterable[tuple[str, Path]]) -> None:
 
 
 @contextlib.contextmanager
-def aside(path: Path) -> Iterator[Path]:
+def aside(path: Path, overwrite: bool = True) -> Iterator[Path]:
     """Yield a hidden path beside `path`, which takes its place once it is written whole.
 
     Each thread of a process has its own: two can write a file, and the last is kept. What a killed
     process left is removed by the next of its machine that writes the file. Errors name `path`;
     `UserError` where it is no file, as a folder, a pipe or a device, which is not replaced.
+    Without `overwrite`, `FileExistsError` where there is a file by the end.
     """
     if path.exists() and not path.is_file():
         raise UserError(f"{path} is there and no file: choose another name with --to")
@@ -134,7 +135,10 @@ def aside(path: Path) -> Iterator[Path]:
     hidden = path.with_name(f".{names}-{os.getpid()}-{threading.get_ident()}.aside")
     try:
         yield hidden
-        hidden.rename(path)
+        if overwrite:
+            hidden.rename(path)
+        else:
+            _name_once(hidden, path)
     except OSError as error:
         if error.errno is not None and error.filename in (None, str(hidden)):
             error.filename = str(path)
@@ -310,26 +314,33 @@ def _megabytes(size_bytes: int) -> str:
 
 
 def write_once(path: Path, text: str) -> None:
-    """Write a file atomically unless there is one: of several processes the first does.
-
-    On a disk without hard links one that is written in the same instant is replaced.
-    """
+    """Write a file atomically unless there is one: of several processes the first does."""
     hidden = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         hidden.write_text(text, encoding="utf-8")
         sync(hidden)
-        try:
-            path.hardlink_to(hidden)
-        except FileExistsError:
-            pass
-        except OSError as error:
-            if error.errno not in NO_LINKS:
-                raise
-            if not path.exists():
-                hidden.rename(path)
+        with contextlib.suppress(FileExistsError):
+            _name_once(hidden, path)
     finally:
         hidden.unlink(missing_ok=True)
     sync(path.parent)
+
+
+def _name_once(hidden: Path, path: Path) -> None:
+    """Give a file this name, and maybe keep the other; `FileExistsError` where the name is taken.
+
+    On a disk without hard links one that is written in the same instant is replaced.
+    """
+    try:
+        path.hardlink_to(hidden)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from error
+        hidden.rename(path)
 
 
 @contextlib.contextmanager

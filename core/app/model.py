@@ -123,22 +123,25 @@ class Model(ABC, Generic[Items]):
         """Return raw conditions to try the networks with; None where they read none."""
         return None
 
-    def export(self, path: str | Path, form: str | None = None) -> float | None:
+    def export(
+        self, path: str | Path, form: str | None = None, overwrite: bool = True
+    ) -> float | None:
         """Write the generator (.onnx, .pt for torchscript) or the weights (.safetensors).
 
         `form`: onnx, torchscript or safetensors, by default that of the suffix. Returns the
         largest difference between the graph and the model, None of weights. A graph is that of a
-        copy on the processor, on which other programs run it. See `core.exchange.export`.
+        copy on the processor, on which other programs run it. Without `overwrite`, `ConfigError`
+        where there is a file. See `core.exchange.export`.
         """
         from core.exchange.export import format_of, write_graph, write_weights
 
         path, form = Path(path), format_of(Path(path), form)
         if form == "safetensors":
-            write_weights(self.networks, self.facts, path)
+            write_weights(self.networks, self.facts, path, overwrite)
             return None
         copied = copy.deepcopy(self.networks).cpu()
         on_cpu = type(self)(copied, self.config, self.spec, self.name)
-        return write_graph(on_cpu.graph(), self.facts, path, form)
+        return write_graph(on_cpu.graph(), self.facts, path, form, overwrite)
 
     @property
     def facts(self) -> dict[str, str]:

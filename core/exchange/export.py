@@ -61,26 +61,31 @@ def format_of(path: Path, name: str | None = None) -> str:
     return name or SUFFIXES[path.suffix.lower()]
 
 
-def write_weights(networks: Networks, facts: Facts, path: Path) -> None:
-    """Write the weights as safetensors, with the facts as its metadata."""
+def write_weights(networks: Networks, facts: Facts, path: Path, overwrite: bool = True) -> None:
+    """Write the weights as safetensors, with the facts as its metadata.
+
+    Without `overwrite`, `ConfigError` where there is a file.
+    """
     weights = {
         name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, value in networks.state_dict().items()
     }
-    with _written(path, networks) as hidden:
+    with _written(path, networks, overwrite) as hidden:
         hidden.write_bytes(save(weights, {"format": "pt", **facts}))
 
 
-def write_graph(graph: Graph, facts: Facts, path: Path, name: str) -> float:
+def write_graph(
+    graph: Graph, facts: Facts, path: Path, name: str, overwrite: bool = True
+) -> float:
     """Write a graph as onnx or torchscript; return the largest difference from the model.
 
     `UserError` where that is above `LARGEST_ERROR`, and where a package is missing: then nothing
-    is written.
+    is written. Without `overwrite`, `ConfigError` where there is a file.
     """
     facts = {**facts, "axes": json.dumps(dict(graph.axes))}
     network = graph.network.eval().requires_grad_(False)
     writers = {"onnx": _write_onnx, "torchscript": _write_torchscript}
-    with _written(path, network) as hidden, _tracing():
+    with _written(path, network, overwrite) as hidden, _tracing():
         run = writers[name](graph, facts, hidden)
         error = largest_error(graph, run)
         if not error <= LARGEST_ERROR:
@@ -146,13 +151,18 @@ def _write_torchscript(graph: Graph, facts: Facts, path: Path) -> Run:
 
 
 @contextlib.contextmanager
-def _written(path: Path, network: torch.nn.Module) -> Iterator[Path]:
+def _written(path: Path, network: torch.nn.Module, overwrite: bool) -> Iterator[Path]:
     """Yield a hidden path that becomes `path`; `UserError` where nothing can be written."""
+    taken = ConfigError(f"{path} is there: give another --to, or --overwrite")
+    if path.exists() and not overwrite:
+        raise taken
     create_folder(path.parent)
     require_space(path.parent, 2 * sum(one.nbytes for one in network.state_dict().values()))
     try:
-        with aside(path) as hidden:
+        with aside(path, overwrite) as hidden:
             yield hidden
+    except FileExistsError as error:  # another command has written it since
+        raise taken from error
     except OSError as error:
         raise unwritten(path, error) from error
 

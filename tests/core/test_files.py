@@ -348,6 +348,12 @@ def test_on_a_disk_without_hard_links_the_first_text_stays(
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
         "prepare.json": "first"
     }
+    with (
+        pytest.raises(FileExistsError, match="File exists"),
+        aside(tmp_path / "prepare.json", overwrite=False) as hidden,
+    ):
+        hidden.write_text("third")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["first"]
 
 
 def test_who_looks_whether_a_folder_is_locked_keeps_nobody_from_it(

@@ -19,6 +19,7 @@ from untrained import GENERATORS, untrained
 
 from core.app.domain import find_domain
 from core.errors import ConfigError, UserError
+from core.exchange import export as export_module
 from core.exchange.export import _tracing, format_of, largest_error, program_of, write_graph
 from core.exchange.graph import Graph
 from core.ring.model import DOMAIN as RING
@@ -236,3 +237,22 @@ def test_a_full_disk_leaves_no_half_of_a_model(tmp_path):
     ]
     assert [in_a_child(partial(limited, one)) for one in written] == [3, 3]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_another_export_writes_at_once_stays(tmp_path, monkeypatch):
+    """Each looks for it when it begins, and when it gives its own file the name."""
+    path, export = tmp_path / "a.safetensors", export_module.save
+    model = untrained(*GENERATORS["ring with labels"])
+
+    def save_late(tensors: dict[str, Tensor], facts: dict[str, str]) -> bytes:
+        path.write_bytes(b"of another")
+        return export(tensors, facts)
+
+    monkeypatch.setattr(export_module, "save", save_late)
+    for _ in range(2):
+        with pytest.raises(ConfigError, match=f"{path} is there: give another --to, or"):
+            model.export(path, overwrite=False)
+        assert [one.name for one in tmp_path.iterdir()] == [path.name]
+        assert path.read_bytes() == b"of another"
+    model.export(path)
+    assert path.read_bytes() != b"of another"
