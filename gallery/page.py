@@ -26,6 +26,7 @@ from core.files import (
     create_folder,
     read_json,
     require_different,
+    taking_turns,
     write_text,
 )
 from gallery.composer import FOLDER, SECTION, Composer, runtime_files
@@ -130,8 +131,9 @@ def write_gallery(
     """Write the page of what lies in a folder and below it; yield the path of index.html.
 
     With a `composer` the page makes new songs. A page is written over the one before it, whose
-    files stay; those that it no longer shows are logged, as they may be nowhere else. What lies
-    in a page below the folder is not shown. `overwrite`: write over other files, too.
+    files stay; those that it no longer shows are logged, as they may be nowhere else. Commands
+    that write to one folder take turns. What lies in a page below the folder is not shown.
+    `overwrite`: write over other files, too.
 
     `UserError` where there is nothing to show, two files have one name, or a file is not to be
     written over: then nothing is written.
@@ -146,12 +148,8 @@ def write_gallery(
         )
     files = [path for one in (*songs, *clips) for path in one.files]
     require_different((path.name, path) for path in files)
-    copied = [path for path in files if path.resolve() != (to / path.name).resolve()]
-    before = _page_in(to)
     if composer:
         runtime_files(composer.runtime)
-    if not overwrite:
-        _require_free(to, copied, is_page=bool(before))
     sections = [
         *_about(folder / ABOUT),
         *([composer.html] if composer else []),
@@ -161,21 +159,33 @@ def write_gallery(
     ]
     scripts = ["gallery.js", *(["composer.js"] if composer else [])]
     page = _page(title or folder.resolve().name, sections, scripts)
-    left = sorted(_named_files(before) - _named_files(page))
     create_folder(to)
+    with taking_turns(to):
+        _write(to, page, files, composer, overwrite)
+    yield to / INDEX
+
+
+def _write(
+    to: Path, page: str, files: Sequence[Path], composer: Composer | None, overwrite: bool
+) -> None:
+    """Write a page with its files and its composer; see `write_gallery`."""
+    before = _page_in(to)
+    copied = [path for path in files if path.resolve() != (to / path.name).resolve()]
+    if not overwrite:
+        _require_free(to, copied, is_page=bool(before))
     for path in copied:
         with aside(to / path.name) as hidden:
             shutil.copyfile(path, hidden)
     if composer:
         composer.write(to)
     write_text(to / INDEX, page)
-    if left := [name for name in left if (to / name).exists()]:
+    gone = sorted(_named_files(before) - _named_files(page))
+    if left := [name for name in gone if (to / name).exists()]:
         LOG.warning(
             "%s no longer shows %s, which the page before it did, and which stayed there: remove "
             "what you do not need",
             *(to / INDEX, ", ".join(as_text(name) for name in left)),
         )
-    yield to / INDEX
 
 
 @dataclass(frozen=True)

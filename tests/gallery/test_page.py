@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pretty_midi
@@ -266,6 +267,31 @@ def test_a_page_is_renewed_and_other_files_are_not_written_over(folder, tmp_path
     (page.parent / "dog.mp4").mkdir()
     with pytest.raises(UserError, match="holds something else"):
         list(write_gallery(folder, page.parent))
+
+
+def test_of_two_pages_that_are_written_to_one_folder_at_once_one_waits(
+    tmp_path, monkeypatch, caplog
+):
+    """The later one knows the earlier, and names what it shows no longer."""
+    first, second, to = (tmp_path / name for name in ("first", "second", "page"))
+    for folder, name in ((first, "dog.gif"), (second, "cat.gif")):
+        folder.mkdir()
+        (folder / name).write_bytes(b"GIF89a")
+    other, copy = Thread(target=lambda: list(write_gallery(second, to))), shutil.copyfile
+
+    def copy_late(source: Path, path: Path) -> None:
+        monkeypatch.undo()
+        other.start()
+        other.join(0.2)
+        copy(source, path)
+
+    monkeypatch.setattr(shutil, "copyfile", copy_late)
+    list(write_gallery(first, to))
+    other.join()
+    assert "cat.gif" in (to / "index.html").read_text()
+    assert [message.split(",")[0] for message in caplog.messages] == [
+        f"{to / 'index.html'} no longer shows dog.gif"
+    ]
 
 
 def test_a_page_below_the_folder_is_not_shown_in_the_next(folder, tmp_path):
