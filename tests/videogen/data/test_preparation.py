@@ -220,6 +220,14 @@ def test_an_archive_is_prepared_as_its_folder(tmp_path: Path, kind: str):
     assert matched(Collection.open(tmp_path / "data")) == 3
 
 
+def test_a_collection_among_the_videos_is_not_read_as_their_captions(tmp_path: Path):
+    clips = write_clips(tmp_path / "clips", 2)
+    first = prepare([str(clips)], clips / "data", SMALL, jobs=0)
+    for to in (clips / "data", tmp_path / "other"):
+        assert prepare([str(clips)], to, SMALL, jobs=0).sources == first.sources == 2
+        assert matched(Collection.open(to)) == 2
+
+
 def test_if_all_are_rejected_the_reasons_are_reported(tmp_path: Path):
     clips = write_clips(tmp_path / "clips", 2, frames=3)
     config = SMALL.model_copy(update={"short": "drop"})

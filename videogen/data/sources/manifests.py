@@ -10,6 +10,7 @@ from pathlib import Path
 
 from core.data.preparation import SETTINGS_FILE
 from core.data.sources import GZIP_SUFFIX, is_source, real_path, stem_of_file
+from core.data.store import SHARD_INDEX
 from core.errors import UserError
 from core.wording import counted
 from videogen.data.cells import Faulty, NotUnderstood
@@ -114,11 +115,17 @@ class Manifests:
         tree = self.clips.tree
         clips = {place.with_suffix("") for place in self.clips.places}
         for place, entry in tree.entries.items():
-            is_report = place.name == OWN_REPORT or tree.find(place.with_name(SETTINGS_FILE))
-            is_candidate = self.clips.is_given(place) and not is_report
+            is_candidate = self.clips.is_given(place) and not self._is_report(place)
             is_beside = place.with_suffix("") in clips | self.clips.places
             if is_candidate and not (is_beside and self._is_of_one(entry.file)):
                 yield entry.file
+
+    def _is_report(self, place: Path) -> bool:
+        """Return whether `prepare` wrote a file: one of a collection, or of a shard of it."""
+        if place.name == OWN_REPORT:
+            return True
+        folder = place.parent.parent if place.name == SHARD_INDEX else place.parent
+        return self.clips.tree.find(folder / SETTINGS_FILE) is not None
 
     def _is_of_one(self, file: File) -> bool:
         """Return whether a file beside a clip of its name is about this alone."""
