@@ -12,6 +12,7 @@ from core.app.domain import Domain, Examples, Tick
 from core.app.evaluation import Evaluation
 from core.app.label import origin
 from core.app.output import Output
+from core.data.preparation import Tasks, unshown
 from core.errors import ConfigError, UserError
 from core.theory.passes import Networks
 from core.training.run import Run
@@ -248,12 +249,12 @@ class Music(Domain[Collection, MusicRun, Items, "Model"]):
         count: int,
         seed: int,
         other: Collection | None = None,
-        tick: Tick = lambda done, total: None,
+        tasks: Tasks = unshown,
     ) -> Evaluation:
         """Measure models, and folders of MIDI files, beside real songs and baselines."""
         from musegen.measures import evaluation, scorecard
 
-        samples = []
+        samples, tick = [], tasks("models whose songs are composed")
         for number, one in enumerate(models, 1):
             samples.append(evaluation.generate(one, data, count, seed, other))
             tick(number, len(models))

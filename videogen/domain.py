@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from core.app.domain import Domain, Examples, Tick
+from core.app.domain import Domain, Examples
 from core.app.evaluation import Evaluation
 from core.app.label import origin
 from core.app.output import Output
+from core.data.preparation import Tasks, unshown
 from core.errors import ConfigError, UserError
 from core.files import as_text
 from core.theory.contracts import require
@@ -217,7 +218,7 @@ class Video(Domain[CaptionedClips, VideoRun, Clips, "Model"]):
         count: int,
         seed: int,
         other: CaptionedClips | None = None,
-        tick: Tick = lambda done, total: None,
+        tasks: Tasks = unshown,
     ) -> Evaluation:
         """Measure whether clips show what their captions say, beside real clips and chance.
 
@@ -227,7 +228,7 @@ class Video(Domain[CaptionedClips, VideoRun, Clips, "Model"]):
         """
         from videogen.measures import evaluation, scorecard
 
-        report = evaluation.evaluate(models, data, count, seed, other, tick)
+        report = evaluation.evaluate(models, data, count, seed, other, tasks)
         return Evaluation(report, scorecard.tables, scorecard.draw_report, scorecard.WIDTH)
 
 

@@ -23,7 +23,7 @@ from core.app.commands.printing import print_json
 from core.app.domain import Domain, Examples
 from core.app.evaluation import Evaluation, print_tables
 from core.app.model import Model
-from core.app.progress import monitored, ticking
+from core.app.progress import counting, monitored
 from core.data.preparation import require_no_collection
 from core.errors import ConfigError, Resumable, Stopped, UserError
 from core.exchange.curves import draw_curves
@@ -157,8 +157,8 @@ def compare(
     create_folder(to)
     with locked(to):  # of two at once each would leave out what the other trains
         models = train_each(chosen, to / "runs", train)
-        with ticking("measuring") as tick:
-            evaluation = domain.evaluate(models, data, count, seed, other, tick)
+        with counting("measuring") as tasks:
+            evaluation = domain.evaluate(models, data, count, seed, other, tasks)
         _show(domain, models, data, other, seed, to / PICTURE)
         _report(models, evaluation, to, as_json)
 

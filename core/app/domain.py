@@ -25,7 +25,7 @@ from core.app.configuration import Config
 from core.app.output import Output
 from core.config import resolve
 from core.data.collection import Split
-from core.data.preparation import Tick
+from core.data.preparation import Tasks, Tick, unshown
 from core.data.sources import is_source
 from core.errors import ConfigError, UserError
 from core.files import is_folder
@@ -257,7 +257,7 @@ class Domain(ABC, Generic[Data, Config, Items, Trained]):
         count: int,
         seed: int,
         other: Data | None = None,
-        tick: Tick = lambda done, total: None,
+        tasks: Tasks = unshown,
     ) -> "Evaluation":
         """Measure models beside real items and beside chance."""
 

@@ -14,6 +14,9 @@ from core.files import create_folder, write_text
 
 LOG = logging.getLogger("pianoreel")
 
+TRAINING_STEPS = "steps of training {}, kept for later"
+"""Words for what the training of a classifier counts, which an evaluation shows."""
+
 
 @dataclass(frozen=True)
 class Evaluation:

@@ -10,9 +10,9 @@ from core.launch import is_first
 from core.wording import roughly
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
-    from core.data.preparation import Tick
+    from core.data.preparation import Tasks, Tick
 
 Item = TypeVar("Item")
 
@@ -39,9 +39,23 @@ class PlainLines:
 
 @contextlib.contextmanager
 def _bar(*columns: Any, transient: bool = False) -> "Iterator[Progress]":
-    """Show a bar on a terminal, while it is open; `transient`: the bar vanishes at the end."""
+    """Show a bar on a terminal, while it is open; `transient`: the bar vanishes at the end.
+
+    Without `columns`: the words of the task, over several lines where they are many, the bar, how
+    much is done of how much, and the time left.
+    """
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.table import Column
+
+    words = TextColumn("{task.description}", table_column=Column())
+    columns = columns or (words, BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn())
 
     console = Console(stderr=True)
     disable = not (console.is_terminal and is_first())
@@ -58,7 +72,19 @@ def _bar(*columns: Any, transient: bool = False) -> "Iterator[Progress]":
 def ticking(task: str) -> "Iterator[Tick]":
     """Show how much of a task is done; call it with (done, total)."""
     with _bar(transient=True) as bar:
-        yield _tick(bar, task)
+        yield _tick(bar, task, bar.add_task(task, total=None))
+
+
+@contextlib.contextmanager
+def counting(first: str) -> "Iterator[Tasks]":
+    """Show how much is done of tasks that follow one another; call it with what one counts.
+
+    It returns what is called with (done, total). What was called last is shown, before all of them
+    `first`.
+    """
+    with _bar(transient=True) as bar:
+        shown = bar.add_task(first, total=None)
+        yield lambda task: _tick(bar, task, shown)
 
 
 def followed(task: str, make: "Callable[[Tick], Iterable[Item]]") -> "Iterator[Item]":
@@ -67,19 +93,19 @@ def followed(task: str, make: "Callable[[Tick], Iterable[Item]]") -> "Iterator[I
     The bar is away while the caller has an item, so that it may print.
     """
     with _bar(transient=True) as bar:
-        for one in make(_tick(bar, task)):
+        for one in make(_tick(bar, task, bar.add_task(task, total=None))):
             bar.stop()
             yield one
             bar.start()
 
 
-def _tick(bar: "Progress", task: str) -> "Tick":
-    """Return what is called with (done, total), and shows it.
+def _tick(bar: "Progress", task: str, shown: "TaskID") -> "Tick":
+    """Return what is called with (done, total), and shows it in the line `shown` of the bar.
 
     The time left follows from the rate since the first call, before which models are loaded, and
     what an earlier command has finished is counted.
     """
-    lines, shown = PlainLines(), bar.add_task(task, total=None)
+    lines = PlainLines()
     first: list[tuple[int, float]] = []
 
     def line(done: int, total: int) -> str:
@@ -88,9 +114,11 @@ def _tick(bar: "Progress", task: str) -> "Tick":
         return f"{task}: {done:,} of {total:,}{rest}"
 
     def tick(done: int, total: int) -> None:
+        if not first:
+            first.append((done, time.monotonic()))
+            bar.reset(shown, description=task)
         bar.update(shown, completed=done, total=total)
         if bar.disable:
-            first[:] = first or [(done, time.monotonic())]
             lines.show(lambda: line(done, total))
 
     return tick

@@ -55,6 +55,14 @@ REPORTS = {"rejects.jsonl", "summary.txt"}
 Tick = Callable[[int, int], None]
 """Progress callback: (finished sources, total)."""
 
+Tasks = Callable[[str], Tick]
+"""Words for what a task counts -> its callback; tasks follow one another."""
+
+
+def unshown(task: str) -> Tick:
+    """Return the callback of a task that nobody follows."""
+    return lambda done, total: None
+
 
 @dataclass(frozen=True)
 class Job:

@@ -9,12 +9,13 @@ import torch
 from matplotlib.figure import Figure
 from torch.nn import functional as F
 
-from core.app.domain import Domain, Examples, Tick
+from core.app.domain import Domain, Examples
 from core.app.evaluation import Evaluation
 from core.app.model import Model as CoreModel
 from core.app.output import Output
 from core.app.report import Report
 from core.data.limits import Limits
+from core.data.preparation import Tasks, unshown
 from core.data.sources import RejectedFile, read_bytes
 from core.errors import UserError
 from core.files import write_figure
@@ -153,15 +154,17 @@ class Ring(Domain[Data, RingRun, Points, "Model"]):
         count: int,
         seed: int,
         other: Data | None = None,
-        tick: Tick = lambda done, total: None,
+        tasks: Tasks = unshown,
     ) -> Evaluation:
         """Measure models beside held-out points and beside one Gaussian."""
         real, half = (self.examples(data, count, number) for number in (seed, seed + 1))
         rows = []
-        for model in models:
+        tick = tasks("models measured")
+        for number, model in enumerate(models, 1):
             examples = self.examples(model.source(data, other), count, seed)
             points = model.generate(examples, seed)
             rows.append(scorecard.row_of(model.name, "generated", points, real.items))
+            tick(number, len(models))
         rows.append(scorecard.row_of("held-out points", "real", half.items, real.items))
         chance = torch.Generator().manual_seed(seed + 2)
         gaussian = 1.4 * torch.randn(count, 2, generator=chance)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from core.app.domain import Domain, Examples, Tick
+from core.app.domain import Domain, Examples
 from core.app.evaluation import Evaluation
 from core.app.output import Output
+from core.data.preparation import Tasks, unshown
 from core.data.sources import RejectedFile, read_bytes
 from core.errors import UserError
 from core.files import write_whole
@@ -162,7 +163,7 @@ class Voice(Domain[Collection, VoiceRun, Sounds, "Model"]):
         count: int,
         seed: int,
         other: Collection | None = None,
-        tick: Tick = lambda done, total: None,
+        tasks: Tasks = unshown,
     ) -> Evaluation:
         """Measure whether notes have their pitches and timbres, beside real notes and noise.
 
@@ -170,7 +171,7 @@ class Voice(Domain[Collection, VoiceRun, Sounds, "Model"]):
         """
         from musegen.voice.measures import evaluation, scorecard
 
-        report = evaluation.evaluate(models, data, count, seed, tick)
+        report = evaluation.evaluate(models, data, count, seed, tasks)
         return Evaluation(report, scorecard.tables, scorecard.draw_report, scorecard.WIDTH)
 
 

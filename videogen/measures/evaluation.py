@@ -16,9 +16,10 @@ import torch
 from jaxtyping import Float
 
 from core.app.domain import Examples
+from core.app.evaluation import TRAINING_STEPS
 from core.app.report import Kind, Report
 from core.data.collection import Split
-from core.data.preparation import Tick
+from core.data.preparation import Tasks, unshown
 from core.errors import UserError
 from core.theory.divergences import frechet_distance
 from videogen.captioned_clips import CaptionedClips
@@ -154,13 +155,13 @@ def evaluate(
     count: int = 256,
     seed: int = 0,
     other: CaptionedClips | None = None,
-    tick: Tick = lambda done, total: None,
+    tasks: Tasks = unshown,
 ) -> Evaluation:
     """Measure models, and folders of clips, beside real clips and chance.
 
     `count`: clips of each group, of a folder at most. `other`: the collection that models
-    translate; translations are judged by its captions. `tick` reports the training of the
-    classifier, if this data has none yet, then how many groups of clips are measured. Raises
+    translate; translations are judged by its captions. `tasks` follow the training of
+    classifiers, if this data has none yet, then how many sets of clips are measured. Raises
     `UserError`, before any of that, if a model generates clips of another size, length or rate
     than the data's, or translates and there is no `other`, and if a folder has no clip of a
     caption of the data.
@@ -177,14 +178,17 @@ def evaluate(
     devices = (one.device for one in models if isinstance(one, Model))
     device = next(devices, torch.device("cpu"))
     is_shapes = isinstance(data, MovingShapes)
-    halves = judge_of_halves(data, device, tick) if isinstance(data, Collection) else None
-    judge = _Judge(load_classifier(data, device, tick), is_shapes, halves)
+    steps, halves = tasks(TRAINING_STEPS.format("classifiers of real captions' halves")), None
+    if isinstance(data, Collection):
+        halves = judge_of_halves(data, device, steps)
+    steps = tasks(TRAINING_STEPS.format("a classifier of real clips"))
+    judge = _Judge(load_classifier(data, device, steps), is_shapes, halves)
     measured = [
         (Group.sample(*one, count, seed, other), of)
         for one in groups
         if (of := [subject for subject in subjects if _has_clips(subject, one[0])])
     ]
-    rows: list[Row] = []
+    rows, tick = list[Row](), tasks("sets of clips measured")
     for row in (row for one in measured for row in judge.rows(*one, seed)):
         rows.append(row)
         tick(sum(one.kind == "generated" for one in rows), sum(len(of) for _, of in measured))

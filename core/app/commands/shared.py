@@ -49,7 +49,7 @@ from core.app.commands.options import (
 )
 from core.app.commands.printing import counts_of, print_config, print_json, print_paths
 from core.app.output import Output
-from core.app.progress import monitored, ticking
+from core.app.progress import counting, monitored, ticking
 from core.files import require_different
 from core.launch import is_first
 
@@ -166,8 +166,8 @@ def evaluate(
     second = own.open_other(other, data) if other else None
     if to:
         create_folder(to)
-    with ticking("measuring") as tick:
-        measured = domain.evaluate(subjects, data, count, seed, second, tick)
+    with counting("measuring") as tasks:
+        measured = domain.evaluate(subjects, data, count, seed, second, tasks)
     evaluation = complete(evaluation=measured)
     evaluation.print(json)
     if to:

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from core.app.evaluation import TRAINING_STEPS
 from core.app.report import Kind, Report
 from core.data.collection import Split
-from core.data.preparation import Tick
+from core.data.preparation import Tasks, unshown
 from core.errors import UserError
 from core.theory.divergences import frechet_distance
 from musegen.voice.conditions import examples_of
@@ -118,18 +119,22 @@ def evaluate(
     data: Collection,
     count: int = 256,
     seed: int = 0,
-    tick: Tick = lambda done, total: None,
+    tasks: Tasks = unshown,
 ) -> Evaluation:
     """Measure models beside real notes and noise.
 
-    `tick` reports the training of the classifier, if this data has none yet. `UserError` where a
+    `tasks` follow the training of the classifier, if this data has none yet. `UserError` where a
     model makes notes of another rate or length than the data's.
     """
     for model in models:
         _require_same_form(model, data)
-    judge = _Judge(load_classifier(data, tick), data)
+    steps = tasks(TRAINING_STEPS.format("a classifier of real notes"))
+    judge = _Judge(load_classifier(data, steps), data)
     groups = [Group.draw(data, split, count, seed) for split in data.splits]
-    rows = [row for group in groups for row in judge.rows(group, models, seed)]
+    rows, tick = list[Row](), tasks("groups of notes measured")
+    for number, group in enumerate(groups, 1):
+        rows += judge.rows(group, models, seed)
+        tick(number, len(groups))
     model, group = models[0], groups[-1]
     titles, sounds = _shown(model, group, seed)
     return Evaluation(tuple(rows), judge.calibration(groups), data.sample_rate_hz, titles, sounds)

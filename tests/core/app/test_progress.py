@@ -10,7 +10,7 @@ from command import run
 from rich.progress import Progress
 
 from core.app import progress
-from core.app.progress import PlainLines, followed, monitored, ticking
+from core.app.progress import PlainLines, counting, followed, monitored, ticking
 from core.errors import Stopped
 from core.training.loop import Budget, TrainConfig
 
@@ -92,6 +92,33 @@ def test_the_time_left_follows_from_what_this_command_has_done(now, capsys):
         "reading: 610 of 1,000, about 46 minutes left",
         "reading: 640 of 1,000, about 21 minutes left",
     ]
+
+
+def test_what_is_counted_is_said_of_each_of_several_tasks(now, capsys):
+    with counting("measuring") as tasks:
+        steps, models = tasks("steps of a training"), tasks("models measured")
+        for tick, totals in (steps, 3000), (models, 2):
+            tick(1, totals)
+            now[0] += 12.0
+            tick(2, totals)
+    assert capsys.readouterr().err.splitlines() == [
+        "steps of a training: 2 of 3,000, about 10 hours left",
+        "models measured: 1 of 2",
+    ]
+
+
+def test_a_bar_shows_the_task_that_is_called_for(monkeypatch: pytest.MonkeyPatch):
+    bars: list[Progress] = []
+    start = Progress.start
+    monkeypatch.setattr(Progress, "start", lambda self: (bars.append(self), start(self))[1])
+    with counting("measuring") as tasks:
+        first, second = tasks("steps of a training"), tasks("models measured")
+        seen = [(bars[0].tasks[0].description, bars[0].tasks[0].completed)]
+        for tick, done in (first, 7), (second, 1):
+            tick(done, 9)
+            (task,) = bars[0].tasks
+            seen.append((task.description, task.completed))
+    assert seen == [("measuring", 0), ("steps of a training", 7), ("models measured", 1)]
 
 
 @pytest.fixture

@@ -175,7 +175,9 @@ def test_each_measured_model_is_reported(data: Collection, monkeypatch: pytest.M
     monkeypatch.setattr(evaluation, "generate", lambda one, *rest: one)
     monkeypatch.setattr(evaluation, "evaluate", lambda *rest: Report(()))
     done: list[tuple[int, int]] = []
-    DOMAIN.evaluate([Path("a"), Path("b")], data, 8, 0, tick=lambda *at: done.append(at))
+    DOMAIN.evaluate(
+        [Path("a"), Path("b")], data, 8, 0, tasks=lambda task: lambda *at: done.append(at)
+    )
     assert done == [(1, 2), (2, 2)]
 
 

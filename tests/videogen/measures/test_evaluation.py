@@ -78,7 +78,7 @@ def test_a_model_that_translates_asks_for_other_clips_before_a_classifier_is_tra
     model = Model(DOMAIN.networks(config), config.model, config.spec, "between")
     ticks: list[int] = []
     with pytest.raises(UserError, match="name the data to translate by --other"):
-        evaluate([model], data, 8, tick=lambda done, total: ticks.append(done))
+        evaluate([model], data, 8, tasks=lambda task: lambda done, total: ticks.append(done))
     assert not ticks
 
 
@@ -101,12 +101,15 @@ def test_while_training_the_distance_is_the_share_of_clips_that_are_misread():
 
 
 def test_a_report_is_printed_written_and_drawn(tmp_path: Path):
-    ticks: list[tuple[int, int]] = []
+    ticks: list[tuple[str, int, int]] = []
     report = evaluate(
-        [oracle(DATA, "oracle")], DATA, 8, tick=lambda done, total: ticks.append((done, total))
+        [oracle(DATA, "oracle")], DATA, 8, tasks=lambda task: lambda *of: ticks.append((task, *of))
     )
+    measured = [of for task, *of in ticks if task == "sets of clips measured"]
     groups = len(DATA.splits) * len(DATA.counts)
-    assert {*ticks} >= {(done, groups) for done in range(1, groups + 1)}
+    assert [of for number, of in enumerate(measured) if of not in measured[:number]] == [
+        [done, groups] for done in range(1, groups + 1)
+    ]
     first, last, worst = tables(report)
     headers = [str(column.header) for column in last.columns]
     assert headers[:7] == ["clips of", "kind", "size", "colour", "path", "direction", "all five"]
