@@ -14,10 +14,10 @@ import logging
 import math
 import operator
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -257,8 +257,8 @@ def _reason(
     """Return what is wrong with a key, and what was found there."""
     path = ".".join(str(part) for part in location)
     if fault["type"] == "extra_forbidden":
-        known = _keys_at(model, location[:-1])
-        return f"unknown key '{path}': {nearest(str(location[-1]), known)}", ""
+        known = nearest(str(location[-1]), _keys_at(model, location[:-1]))
+        return f"unknown key '{path}': {_elsewhere(model, location) or known}", ""
     if fault["type"] == "missing":
         return f"the key '{path}' is missing", ""
     message = plain(fault["msg"])
@@ -278,6 +278,26 @@ def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[st
         ]
         models = [inner for group in found for inner in group] or models
     return sorted({key for m in models for key in m.model_fields})
+
+
+def _elsewhere(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
+    """Return a question for the settings of that name in other places; empty if there are none."""
+    *above, name = location
+    near = ".".join(str(part) for part in above)
+    found = sorted(set(_paths_of(model, str(name))))
+    found.sort(key=lambda path: not path.startswith(near))
+    named = " or ".join(f"'{path}'" for path in found)
+    return f"did you mean {named}?" if found else ""
+
+
+def _paths_of(model: type[BaseModel], name: str, above: str = "") -> Iterator[str]:
+    """Yield the paths of settings of that name; keys of a mapping are the user's, and no path."""
+    for key, field in model.model_fields.items():
+        if key == name:
+            yield above + key
+        if get_origin(field.annotation) is not dict:
+            for inner in _models_in(field.annotation):
+                yield from _paths_of(inner, name, f"{above}{key}.")
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

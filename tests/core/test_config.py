@@ -63,6 +63,11 @@ def test_override_leaves_what_it_was_given():
     [
         ("learner.learning_rat=3", "unknown key 'learner.learning_rat': .*'learning_rate'"),
         ("stepps=3", "unknown key 'stepps': did you mean 'steps'"),
+        (
+            "learning_rate=3",
+            "unknown key 'learning_rate': did you mean 'learner.learning_rate'\\?$",
+        ),
+        ("learner.steps=3", "unknown key 'learner.steps': did you mean 'steps'\\?$"),
         ("steps=true", "'steps': must be a whole number, got True"),
         ("steps=2.5", "'steps': must be a whole number, got 2.5"),
         ("steps='3'", "'steps': must be a whole number, got '3'"),
