@@ -230,11 +230,14 @@ class NothingKept(UserError):
 def cure_lines(cures: Counter[str], files: int) -> list[str]:
     """Return how many files an option would keep, and which, the most frequent ones first.
 
+    These are `SHOWN_CURES`, and those of as many files as the last of them.
+
     >>> cure_lines(Counter({"only 3 rows: --rows 3": 2, "only 9 rows: --rows 9": 18}), 50)
     ['  20 of 50: only 3 to 9 rows: --rows 8 would keep 18 of them']
     """
-    found = _joined(cures).most_common(SHOWN_CURES)
-    return [f"  {count} of {files}: {cure}" for cure, count in found]
+    found = _joined(cures).most_common()
+    fewest = min((count for _, count in found[:SHOWN_CURES]), default=0)
+    return [f"  {count} of {files}: {cure}" for cure, count in found if count >= fewest]
 
 
 def _joined(cures: Counter[str]) -> Counter[str]:

@@ -125,3 +125,11 @@ def test_the_pieces_of_all_shards_by_hand(tmp_path: Path):
     }
     numbers = {column.dtype for name, column in pieces.items() if name != "is_test"}
     assert numbers == {np.dtype(np.int32)}  # on every platform, or digests would differ
+
+
+def test_options_that_keep_as_many_files_as_the_third_are_all_named():
+    rejects = [(f"{name}{n}", "few", f"{name}: --{name}") for name in "abcde" for n in range(2)]
+    found = cure_lines(Catalogue(rejects=rejects).cures, 10)
+    assert found == [f"  2 of 10: {name}: --{name}" for name in "abcde"]
+    more = Catalogue(rejects=[*rejects, *rejects[:6]]).cures
+    assert cure_lines(more, 10) == [f"  4 of 10: {name}: --{name}" for name in "abc"]
