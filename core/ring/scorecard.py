@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from rich import box
 from rich.table import Table
 
-from core.app.report import Kind, Report
+from core.app.report import Kind, Report, list_meanings
 from core.files import write_figure
 from core.ring import eight_gaussians as ring
 from core.ring.eight_gaussians import Points
@@ -16,6 +16,14 @@ from core.theory.divergences import mmd
 
 WIDTH = 80
 """Columns of a terminal that the table fills."""
+
+MEANINGS = {
+    "squared MMD": "squared maximum mean discrepancy, a distance to the data: as low as that of "
+    "held-out points is best",
+    "modes": "Gaussians of the eight with a quarter of their fair share of good points, or more",
+    "% good": "% of points within three standard deviations of one of them; 99 is best",
+}
+"""The columns of the table."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,13 @@ def row_of(name: str, kind: Kind, points: Points, real: Points) -> Row:
 
 def tables(report: Report) -> Iterator[Table]:
     """Yield one table of all rows."""
-    table = Table(title="distance to the data", title_justify="left", box=box.SIMPLE)
+    table = Table(
+        title="distance to the data",
+        title_justify="left",
+        box=box.SIMPLE,
+        caption=list_meanings(MEANINGS),
+        caption_justify="left",
+    )
     for column in ("points of", "squared MMD", "modes", "% good"):
         table.add_column(column, justify="left" if column == "points of" else "right")
     for row in report.rows:
