@@ -30,6 +30,8 @@ from core.networks.buffers import numbers_as_constants
 from core.theory.passes import Networks
 from core.wording import nearest
 
+LOG = logging.getLogger("pianoreel")
+
 LARGEST_ERROR = 1e-3
 """The largest difference of an output from the model's at which a graph is kept."""
 
@@ -84,6 +86,9 @@ def write_graph(
     """
     facts = {**facts, "axes": json.dumps(dict(graph.axes))}
     network = graph.network.eval().requires_grad_(False)
+    LOG.info(
+        "tracing the generator and comparing it with the model: a minute or two where it is large"
+    )
     writers = {"onnx": _write_onnx, "torchscript": _write_torchscript}
     with _written(path, network, overwrite) as hidden, _tracing():
         run = writers[name](graph, facts, hidden)

@@ -85,9 +85,12 @@ def test_what_torch_says_of_its_own_parts_is_dropped_while_a_graph_is_traced():
     assert jaxtyping.config.jaxtyping_disable == unchecked
 
 
-def test_a_graph_of_torchscript_explains_itself(tmp_path):
+def test_a_graph_of_torchscript_explains_itself(tmp_path, caplog):
     path = tmp_path / "half.pt"
-    assert write_graph(halved(), {"name": "half"}, path, "torchscript") == 0
+    with caplog.at_level("INFO", "pianoreel"):
+        assert write_graph(halved(), {"name": "half"}, path, "torchscript") == 0
+    (said,) = caplog.messages
+    assert said.startswith("tracing the generator and comparing it with the model: a minute or ")
     facts = {"name": "", "axes": ""}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch would rather have torch.export
