@@ -155,7 +155,7 @@ def monitored() -> Iterator[Any]:
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
     from core.training.forecast import progress
-    from core.training.interruption import Interruption
+    from core.training.interruption import REST, Interruption
     from core.training.loop import Monitor
 
     lines = PlainLines()
@@ -172,6 +172,7 @@ def monitored() -> Iterator[Any]:
                 lines.show(lambda: f"{description}, {done:.0%} of the budget{rest}")
 
         def show_rest(done: int, total: int) -> None:
+            interruption.answer = REST
             description = f"after the last step: {done:,} of {total:,}"
             bar.update(task, completed=done / total, description=description)
             if bar.disable:

@@ -23,6 +23,9 @@ A terminal signals the whole group and a wrapper passes its signal on, so that a
 one stop twice.
 """
 
+STEP, REST = "finishing this step and saving", "stopping: all steps are saved"
+"""Answers to the first signal: while a run trains, and after its last step."""
+
 AFTER_LAST = "stopped after the last step; the same command makes what is left to make"
 
 
@@ -56,6 +59,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self.answer = STEP
         self._since = 0.0
         self._handlers: dict[int, Any] = {}
 
@@ -85,7 +89,7 @@ class Interruption:
         now = time.monotonic()
         if self.signal is None:
             self.signal, self._since = number, now
-            _say("\nfinishing this step and saving; once more stops at once\n")
+            _say(f"\n{self.answer}; once more stops at once\n")
         elif now - self._since >= TOGETHER_SECONDS:
             raise SystemExit(128 + number)
 

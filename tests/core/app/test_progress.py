@@ -52,6 +52,16 @@ def test_what_follows_the_last_step_is_shown_as_well(now, capsys):
     assert capsys.readouterr().err.splitlines() == ["after the last step: 1,024 of 2,048"]
 
 
+def test_a_stop_after_the_last_step_finishes_none(capfd):
+    said = []
+    for call in (lambda monitor: None, lambda monitor: monitor.on_rest(1, 2048)):
+        with pytest.raises(SystemExit), monitored() as monitor:
+            call(monitor)
+            signal.raise_signal(signal.SIGTERM)
+        said.append(capfd.readouterr().err.split("; ")[0])
+    assert said == ["\nfinishing this step and saving", "\nstopping: all steps are saved"]
+
+
 def test_a_terminal_that_is_closed_ends_a_training_as_a_stop_does(now, monkeypatch):
     """SIGHUP comes, and whatever is written from then on fails."""
 
