@@ -284,7 +284,7 @@ def _elsewhere(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
     """Return a question for the settings of that name in other places; empty if there are none."""
     *above, name = location
     near = ".".join(str(part) for part in above)
-    found = sorted(set(_paths_of(model, str(name))))
+    found = list(dict.fromkeys(_paths_of(model, str(name))))
     found.sort(key=lambda path: not path.startswith(near))
     named = " or ".join(f"'{path}'" for path in found)
     return f"did you mean {named}?" if found else ""
