@@ -390,6 +390,7 @@ ALLOWED = {
     ("core/papers.py", "songs"): "titles of papers",
     ("core/app/progress.py", "bar"): "a bar shows the progress",
     ("core/app/comparison.py", "caption"): "rich's word for the text under a table",
+    ("core/ring/scorecard.py", "caption"): "rich's word for the text under a table",
     ("core/training/interruption.py", "frame"): "FrameType of a signal's handler",
     ("core/app/commands/signals.py", "frame"): "FrameType of a signal's handler",
 }

@@ -248,7 +248,11 @@ def test_models_are_evaluated_beside_other_held_out_points_and_a_gaussian(
     same: Any = fake_model(DOMAIN, Networks({}), recipe, "same")
     monkeypatch.setattr(same, "generate", lambda examples, seed: examples.items)
     before = torch.get_rng_state()
-    report = DOMAIN.evaluate([same], RING, 800, 4, DrawnRing("small")).report
+    evaluation = DOMAIN.evaluate([same], RING, 800, 4, DrawnRing("small"))
+    report = evaluation.report
+    (table,) = evaluation.tables(report)
+    legend = [line.split(":")[0] for line in str(table.caption).splitlines()]
+    assert legend == [f"- {column.header}" for column in table.columns[1:]]
     assert torch.equal(torch.get_rng_state(), before), "it depends on the seed alone"
     given, held_out, gaussian = report.rows
     points = seen.batch(0, 800, 4, "test")[0]
