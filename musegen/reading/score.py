@@ -35,8 +35,8 @@ class Score:
     """A file in ticks, within the limits.
 
     declared: the tick at which it says that it ends. held: the notes that a pedal lengthens.
-    muted: those that nobody hears. bends: those that are in the
-    pitches of notes on a grid; a performance follows all as they are.
+    muted: those that nobody hears. bends: those that are in the pitches of notes on a grid; a
+    performance follows all as they are.
     """
 
     events: Events
@@ -98,16 +98,8 @@ class Score:
         if not len(bars.starts):
             raise bars.refusal
         owners = tuple(assign(self.parts, tracks))
-        notes = self.notes.shifted(self.bends.semitones)
-        quantised, numbers = notes.on_grid(bars, owners, tracks)
-        if self.muted.any():
-            sounds = ~self.muted[numbers]
-            quantised, numbers = quantised[sounds], numbers[sounds]
+        quantised, numbers = self._on_grid(bars, owners, tracks)
         muted_notes = int(np.count_nonzero(self.muted))
-        if not len(quantised):
-            raise RejectedFile(
-                "no-notes", "no note is in a kept bar, in the pitch range and in a track's part"
-            )
         notes, stays = separated(quantised, grid)
         numbers = numbers[stays]
         self._check_cells(notes)
@@ -145,6 +137,21 @@ class Score:
             ),
             beside=Beside(self.events, kept, self.bends.lowered),
         )
+
+    def _on_grid(
+        self, bars: Bars, owners: tuple[int, ...], tracks: tuple[Track, ...]
+    ) -> tuple[Notes, np.ndarray]:
+        """Return the notes that are heard, on the grid of the bars, and their numbers."""
+        notes = self.notes.shifted(self.bends.semitones)
+        quantised, numbers = notes.on_grid(bars, owners, tracks)
+        if self.muted.any():
+            sounds = ~self.muted[numbers]
+            quantised, numbers = quantised[sounds], numbers[sounds]
+        if not len(quantised):
+            raise RejectedFile(
+                "no-notes", "no note is in a kept bar, in the pitch range and in a track's part"
+            )
+        return quantised, numbers
 
     def performance(self, tracks: tuple[Track, ...], name: str) -> Performance:
         """Return the notes in seconds, with the controls of each part."""
