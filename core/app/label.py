@@ -4,6 +4,12 @@ from importlib.metadata import version
 
 from core.files import as_text
 
+SIGNATURE = "made with pianoreel"
+"""The words with which an item's origin begins."""
+
+GENERATED = f"{SIGNATURE}: leave such files out if a model is to learn from yours alone"
+"""Words for training data whose origin says so: a folder of own files may hold samples."""
+
 
 def name_of(model: str, seed: int | None, *kinds: object) -> str:
     """Return the name of an item's files, which those of another model or seed do not have.
@@ -33,5 +39,6 @@ def origin(*parts: str, **settings: object) -> str:
     return as_text(f"{SIGNATURE} {version('pianoreel')}: {', '.join([*parts, *given])}")
 
 
-SIGNATURE = "made with pianoreel"
-"""The words with which an item's origin begins."""
+def is_generated(text: str) -> bool:
+    """Return whether an item's origin says that a model generated it."""
+    return text.startswith(SIGNATURE)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Int
 from pydantic import Field, field_validator
 
+from core.app.label import GENERATED, is_generated
 from core.config import Strict
 from core.data.catalogue import concat_rows, lengths_of
 from core.data.sources import RejectedFile, Source
@@ -145,7 +146,7 @@ def pack(song: Song, config: PrepareConfig, answers: dict[str, Any] | None = Non
         answers,
         sum(song.claims.notes),
         song.claims.unclaimed,
-        [*song.regroupings, *song.doubts],
+        [*song.regroupings, *song.doubts, *[GENERATED] * is_generated(song.origin)],
     )
 
 

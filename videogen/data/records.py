@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Int, UInt8
 from pydantic import Field
 
+from core.app.label import GENERATED
 from core.data.catalogue import concat_rows, lengths_of
 from core.data.sources import RejectedFile
 from core.data.workers import Failure
@@ -30,6 +31,7 @@ REMARKS = {
     "pictures": "a folder of numbered pictures",
     "excerpt": "an excerpt, by the times in its row",
     "open": "an excerpt that ends with its film, as its row names no end",
+    "generated": GENERATED,
     "renamed": "another suffix than in its row, such as a.webm for a.mp4",
 }
 """Reasons to mention a file that is kept."""
@@ -137,6 +139,8 @@ def _remarks(film: Film, clip: Captioned) -> Iterator[str]:
         yield "pictures"
     if clip.excerpt:
         yield "open" if clip.excerpt[1] == math.inf else "excerpt"
+    if film.origin:
+        yield "generated"
     if clip.other_name:
         yield "renamed"
 

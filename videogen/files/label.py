@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import av
 from av.error import FFmpegError
 
-from core.app.label import SIGNATURE, name_of, origin
+from core.app.label import is_generated, name_of, origin
 from core.files import address
 
 SLUG_BYTES = 96
@@ -62,8 +62,13 @@ def origin_of(path: Path) -> str:
     """Return the line that says how pianoreel generated a film; empty for any other file."""
     try:
         with av.open(address(path), metadata_errors="replace") as file:
-            tags = {key.lower(): value for key, value in file.metadata.items()}
+            return origin_in(file)
     except (FFmpegError, OSError):
         return ""
+
+
+def origin_in(file: Any) -> str:
+    """Return the line that says how pianoreel generated an open film; empty for any other."""
+    tags = {key.lower(): value for key, value in file.metadata.items()}
     comment = tags.get("comment", "")
-    return comment if comment.startswith(SIGNATURE) else ""
+    return comment if is_generated(comment) else ""

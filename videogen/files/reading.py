@@ -53,6 +53,7 @@ from videogen.files.frame import (
     require_pixels,
 )
 from videogen.files.gif import with_times
+from videogen.files.label import origin_in
 from videogen.files.limits import VideoLimits
 from videogen.files.pictures import PICTURES
 from videogen.files.profile import profile_of_png
@@ -105,13 +106,14 @@ class Film:
     """A decoded video: its frames at the wanted size and rate.
 
     `decoded`: how many frames the file has. `damage`: why there are no more, if it is damaged.
-    `excerpt`: the seconds that were read, if not all.
+    `excerpt`: the seconds that were read, if not all. `origin`: how pianoreel generated it, if so.
     """
 
     frames: SquareFrames
     decoded: int
     damage: str = ""
     excerpt: tuple[float, float] | None = None
+    origin: str = ""
 
 
 def read_frames(
@@ -234,7 +236,8 @@ def _read_film(
             decoder = _Decoder(container, stream, limits, stored, keep, is_cut)
             if container.format.name == TRANSPORT:
                 decoder.is_last_unfinished = ends_in_picture(data, stream.id)
-            return _film(decoder, view, _pixel_shape(stream), limits, most, window)
+            film = _film(decoder, view, _pixel_shape(stream), limits, most, window)
+            return replace(film, origin=origin_in(container))
 
 
 def _opened(data: Any, formats: str, limits: VideoLimits) -> Any:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from command import REPOSITORY
-from handmade import midi, name, note, program, signature
+from handmade import meta, midi, name, note, program, signature
 from peak import CODE
 from tunes import FOUR_BARS, tune, write_tunes
 
@@ -381,6 +381,20 @@ def test_songs_whose_beats_no_one_says_are_counted(tmp_path: Path):
     assert summary.lines[-1] == (
         "1 file: times are in SMPTE frames, and there is no tempo: beats are taken at 120 a "
         "minute. If they are not, export with times in beats"
+    )
+
+
+def test_songs_that_a_model_composed_are_kept_and_counted(tmp_path: Path):
+    """A folder of own songs may hold samples of a model that was trained on them."""
+    folder = tmp_path / "midi"
+    folder.mkdir()
+    for number, text in enumerate((b"made with pianoreel 0.1.0: vae, seed 1", b"made with love")):
+        file = midi(meta(1, text) + program(33) + 24 * note(40 + number, 480))
+        (folder / f"{number}.mid").write_bytes(file)
+    summary = prepare([str(folder)], tmp_path / "data", FOUR_BARS.replace(min_tracks=1), jobs=0)
+    assert summary.kept == 2
+    assert summary.lines[-1] == (
+        "1 file: made with pianoreel: leave such files out if a model is to learn from yours alone"
     )
 
 

@@ -15,6 +15,7 @@ from films import greys, write_film
 from matplotlib.image import imsave
 from peak import CODE
 
+from core.app.label import GENERATED, origin
 from core.data.preparation import Part
 from core.errors import UserError
 from videogen.data.collection import Collection
@@ -190,6 +191,9 @@ def test_what_is_particular_about_files_is_reported(tmp_path: Path):
     (clips / "film").mkdir()
     for number in range(5):
         imsave(clips / "film" / f"{number}.png", greys(55)[0])
+    tags = {"comment": origin("gist_flow", seed=1)}
+    write_mp4(greys(15, 85, 35), clips / "generated.mp4", 8, tags=tags)
+    (clips / "generated.txt").write_text("a sample")
     noise = np.random.default_rng(0).integers(0, 256, (40, 48, 64, 3)).astype(np.uint8)
     write_mp4(noise, clips / "cut.mp4", 8)
     (clips / "cut.mp4").write_bytes((clips / "cut.mp4").read_bytes()[:-40_000])
@@ -197,6 +201,7 @@ def test_what_is_particular_about_files_is_reported(tmp_path: Path):
     assert "1 kept: a single picture, which is repeated (--short drop leaves them out)" in kept
     assert "1 kept: damaged: the part before the damage is kept" in kept
     assert "1 kept: a folder of numbered pictures" in kept
+    assert f"1 kept: {GENERATED}" in kept
     assert "1 of the captions: longer than the 32 words read" in kept
     dropped = prepare([str(clips)], None, SMALL, jobs=0).lines
     assert any("1 damaged" in line for line in dropped)
