@@ -141,7 +141,7 @@ class Score:
     def _on_grid(
         self, bars: Bars, owners: tuple[int, ...], tracks: tuple[Track, ...]
     ) -> tuple[Notes, np.ndarray]:
-        """Return the notes that are heard, on the grid of the bars, and their numbers."""
+        """Return the notes that sound, on the grid of the bars, and their numbers."""
         notes = self.notes.shifted(self.bends.semitones)
         quantised, numbers = notes.on_grid(bars, owners, tracks)
         if self.muted.any():
