@@ -53,7 +53,7 @@ class Source:
         try:
             data, name = midi_bytes(path, FINE_LIMITS), stem_of_file(Path(path))
             shared = {"meter": meter, "pickup_beats": pickup_beats}
-            read = partial(read_midi, data, tracks, name=name, names=True, **shared)
+            read = partial(read_midi, data, tracks, name=name, names=True, bends=False, **shared)
             song, fine = read(grid), read(fine_grid(grid), limits=FINE_LIMITS)
         except RejectedFile as error:
             raise refusal(path, error) from error
@@ -88,7 +88,9 @@ def read_song(
     `pickup_beats`, `meter`: see `read_midi`. `UserError` if it cannot be read.
     """
     try:
-        song = read_midi(path, tracks, grid, meter, pickup_beats=pickup_beats, names=True)
+        song = read_midi(
+            path, tracks, grid, meter, pickup_beats=pickup_beats, names=True, bends=False
+        )
     except RejectedFile as error:
         raise refusal(path, error) from error
     log_remarks(path, [*song.remarks, *song.lost_controls])

@@ -54,6 +54,7 @@ def read_midi(
     pedal: bool = True,
     pickup_beats: float = 0.0,
     names: bool = False,
+    bends: bool = True,
 ) -> Song:
     """Read a file, or its bytes; raise `RejectedFile` with the reason if it cannot be used.
 
@@ -62,12 +63,13 @@ def read_midi(
     are regrouped where 2 or 4 of one metre are one of the other, as 2/4 and 4/2 in 4/4. `pedal`:
     notes sound until their channel's pedal goes up. `pickup_beats`: quarter notes before the first
     bar, for a file that has no signature of their own for them. `names`: parts whose names alone
-    say what they are have those instruments, see `by_names`.
+    say what they are have those instruments, see `by_names`. `bends`: those that are held over
+    whole notes are in their pitches, see `HeldBends`; else all are controls alone.
     """
     events = scan(midi_bytes(source, limits))
     check_events(events)
     title = "" if isinstance(source, bytes) else stem_of_file(Path(source))
-    score = Score.of(events, limits, pedal, names)
+    score = Score.of(events, limits, pedal, names, bends)
     return score.song(tracks, grid, meter, pickup_beats, name or title)
 
 

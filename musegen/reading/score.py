@@ -52,11 +52,16 @@ class Score:
 
     @classmethod
     def of(
-        cls, events: Events, limits: MusicLimits, pedal: bool = True, names: bool = False
+        cls,
+        events: Events,
+        limits: MusicLimits,
+        pedal: bool = True,
+        names: bool = False,
+        bends: bool = False,
     ) -> "Score":
         """Find the notes of a file; `RejectedFile` where there is none, or a limit is passed.
 
-        `pedal`, `names`: see `read_midi`.
+        `pedal`, `names`, `bends`: see `read_midi`.
         """
         keys = int(np.count_nonzero(is_key(events)))
         _check_count((1 + keys) // 2, limits)  # before memory is spent
@@ -82,7 +87,10 @@ class Score:
         last_start = int(notes.start.max())
         beats = (events.ticks_per_beat, end, last_start)
         metres = Metres(at, numerator, denominator, *beats)
-        marks = held, muted(events, down, up), HeldBends.of(events, down, up, ~is_drum)
+        in_pitches = HeldBends(np.zeros(len(notes), np.int64))
+        if bends:
+            in_pitches = HeldBends.of(events, down, up, ~is_drum)
+        marks = held, muted(events, down, up), in_pitches
         return cls(events, limits, tuple(parts), notes, tempi, metres, declared, *marks)
 
     def song(
