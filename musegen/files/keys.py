@@ -70,7 +70,7 @@ def _released(
     mine, theirs = (
         channels(events, of) << 7 | np.minimum(events.byte(0, of), 0x7F) for of in (numbers, ends)
     )
-    return following(events, ends, theirs, numbers, mine)
+    return _following(events, ends, theirs, numbers, mine)
 
 
 def silenced(events: Events, notes: Numbers, kinds: tuple[int, ...]) -> Numbers:
@@ -88,13 +88,13 @@ def silenced(events: Events, notes: Numbers, kinds: tuple[int, ...]) -> Numbers:
         (off, channels(events, off), channel),
         (back, channels(events, back) // CHANNELS, channel // CHANNELS),
     ):
-        one = following(events, others, group, notes, mine)
+        one = _following(events, others, group, notes, mine)
         is_first = (one >= 0) & ((found < 0) | (events.tick[one] < events.tick[found]))
         found = np.where(is_first, one, found)
     return found
 
 
-def following(
+def _following(
     events: Events,
     others: Int[np.ndarray, " other"],
     group: Int[np.ndarray, " other"],
