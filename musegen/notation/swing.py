@@ -25,15 +25,20 @@ class Swing(NamedTuple):
 
 
 def swings_of(root: Element) -> list[Swing]:
-    """Return how the notes of all parts swing, in the order of the score."""
+    """Return how the notes of all parts swing, in the order of the score.
+
+    Those of shares that are no whole numbers from 1 on, as the format has them, are straight.
+    """
     found = set[Swing]()
     for part in root.findall("part"):
         for number, at, _, one in timed(part):
             sounds = [one] if one.tag == "sound" else one.findall("sound")
             for swing in (swing for sound in sounds for swing in sound.findall("swing")):
-                long, short = (Fraction(swing.findtext(name, "1")) for name in ("first", "second"))
+                shares = [swing.findtext(name, "1").strip() for name in ("first", "second")]
+                is_whole = all(share.isdecimal() and int(share) for share in shares)
+                long, short = map(int, shares) if is_whole else (1, 1)
                 pair = PAIRS.get(swing.findtext("swing-type", "eighth"), PAIRS["eighth"])
-                found.add(Swing(number, at, pair, long / (long + short)))
+                found.add(Swing(number, at, pair, Fraction(long, long + short)))
     return sorted(found)
 
 

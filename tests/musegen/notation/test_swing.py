@@ -31,6 +31,8 @@ def test_a_swing_counts_until_another_one():
         ("<first>2</first><second>1</second>", [0, 2 / 3, 1, 5 / 3]),
         ("<first>3</first><second>1</second><swing-type>eighth</swing-type>", [0, 0.75, 1, 1.75]),
         ("<straight/>", [0, 0.5, 1, 1.5]),
+        ("<first>0</first><second>0</second>", [0, 0.5, 1, 1.5]),
+        ("<first>long</first><second>short</second>", [0, 0.5, 1, 1.5]),
     ],
 )
 def test_a_score_is_played_with_its_swing(said: str, beats: list[float]):
