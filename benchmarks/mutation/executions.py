@@ -6,7 +6,8 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Generator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -44,9 +45,19 @@ def lines_of(tracer: coverage.Coverage, root: Path) -> dict[str, list[int]]:
     return {str(Path(f).relative_to(root)): sorted(n) for f, n in found.items() if n}
 
 
+def union(lines: Iterable[Mapping[str, Sequence[int]]]) -> dict[str, list[int]]:
+    """Return all lines of several, by module."""
+    found = defaultdict[str, set[int]](set)
+    for one in lines:
+        for module, numbers in one.items():
+            found[module].update(numbers)
+    return {module: sorted(numbers) for module, numbers in found.items()}
+
+
 class Tracer:
     """A plugin of pytest that notes the lines of code that each test executes.
 
+    Those of a fixture that tests share are executed once, and are lines of each of these tests.
     The record of a file of tests is written, to `kept`, as soon as its last test has ended.
     """
 
@@ -54,11 +65,24 @@ class Tracer:
         self.root, self.kept, self.digests = root, kept, digests
         self.coverage = tracer_of(root)
         self.tests: dict[str, Execution] = {}
+        self.shared: dict[str, dict[str, list[int]]] = {}
         self.failed: set[str] = set()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.outcome != "passed":
             self.failed.add(report.nodeid)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any]
+    ) -> Generator[None, Any, Any]:
+        before = lines_of(self.coverage, self.root)
+        result = yield
+        if fixturedef.scope == "module":
+            own = lines_of(self.coverage, self.root)
+            news = {module: set(own[module]) - set(before.get(module, ())) for module in own}
+            self.shared[fixturedef.argname] = {m: sorted(n) for m, n in news.items() if n}
+        return result
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(
@@ -69,7 +93,10 @@ class Tracer:
         with self.coverage.collect():
             result = yield
         seconds = processor_seconds() - started
-        self.tests[item.nodeid] = Execution(seconds, lines_of(self.coverage, self.root))
+        names = getattr(item, "fixturenames", ())  # doctests may have none
+        shared = [self.shared[name] for name in names if name in self.shared]
+        lines = union([lines_of(self.coverage, self.root), *shared])
+        self.tests[item.nodeid] = Execution(seconds, lines)
         file = file_of(item.nodeid)
         if nextitem is None or file_of(nextitem.nodeid) != file:
             self.keep(file)

@@ -218,10 +218,30 @@ def test_functions_that_are_imported_get_the_code_of_another_text(tmp_path, monk
 
 PLAIN = """
 import sys
-from core.m import f
+import pytest
+from core.m import f, g
 def test_it(): assert f(1) == 2
 def test_failing(): assert f(1) == 3
 def test_nothing(): pass
+
+@pytest.fixture(scope="module")
+def built(): return g(1)
+
+def test_first(built): assert f(built) == 2
+def test_second(built): assert built == 1
+"""
+
+
+CODE = """x = 0
+
+
+def f(a):
+    b = a
+    return b + 1
+
+
+def g(a):
+    return a
 """
 
 
@@ -238,7 +258,7 @@ def test_the_lines_of_each_test_that_passes_are_kept_by_its_file(tmp_path):
     (tmp_path / "core").mkdir()
     (tmp_path / "core/__init__.py").touch()  # else one that is installed comes first
     (tmp_path / "tests").mkdir()
-    (tmp_path / "core/m.py").write_text("x = 0\n\n\ndef f(a):\n    b = a\n    return b + 1\n")
+    (tmp_path / "core/m.py").write_text(CODE)
     (tmp_path / "tests/test_a.py").write_text(PLAIN)
 
     def noted() -> list[str]:
@@ -250,6 +270,8 @@ def test_the_lines_of_each_test_that_passes_are_kept_by_its_file(tmp_path):
     tests = {
         "tests/test_a.py::test_it": {"core/m.py": [5, 6]},
         "tests/test_a.py::test_nothing": {},
+        "tests/test_a.py::test_first": {"core/m.py": [5, 6, 10]},
+        "tests/test_a.py::test_second": {"core/m.py": [10]},
     }
     assert noted() == ["the fast tests of 3 files run once, traced ...", str(tests)]
     assert noted() == [str(tests)]
