@@ -171,6 +171,22 @@ def test_batches_are_pairs_of_a_take_and_repeat(prepared: Collection):
     assert len(set(zip(held.timbres.tolist(), held.pitches.tolist(), strict=True))) == 2
 
 
+def test_a_take_is_a_timbre_at_one_velocity(tmp_path: Path):
+    (tmp_path / "wavs").mkdir()
+    named = [("organ", 60, 100), ("organ", 60, 40), ("organ", 64, 40), ("reed", 62, 40)]
+    for timbre, pitch, velocity in named:
+        path = tmp_path / "wavs" / f"{timbre}-{pitch:03d}-{velocity:03d}.wav"
+        dark = 1 if velocity < 100 else 3  # harmonics: of what sounds the same one is kept
+        path.write_bytes(wav(note(pitch, (ORGAN if timbre == "organ" else REED)[:dark])))
+    prepare([str(tmp_path / "wavs")], tmp_path / "data", CONFIG, jobs=0)
+    data = Collection.open(tmp_path / "data")
+    whole = data.store.whole
+    columns = (whole[name].tolist() for name in ("pitch", "velocity", "take"))
+    found = zip(data.names(whole["timbre"].tolist()), *columns, strict=True)
+    takes = {(timbre, pitch, velocity): take for timbre, pitch, velocity, take in found}
+    assert {name: takes[name] for name in named} == dict(zip(named, (1, 0, 0, 2), strict=True))
+
+
 def test_a_take_of_a_soundfont_has_its_pitches():
     config = CONFIG.replace(lowest=58, highest=62)
     record = render(Take(0, 100, SECONDS), str(SOUNDFONT), config)
