@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 from core.config import Strict
 
+PASSES = 128
+"""How often the training of a classifier shows each sample, of a small collection."""
+
 
 class Optimisation(Strict):
     """Settings of the optimizer of a group of networks.
@@ -30,6 +33,15 @@ class Optimisation(Strict):
         if self.optimiser == "rmsprop":
             return torch.optim.RMSprop(parameters, rate, weight_decay=decay)
         return torch.optim.AdamW(parameters, rate, self.betas, weight_decay=decay)
+
+
+def steps_for(samples: int, batch: int, fewest: int, most: int) -> int:
+    """Return the steps in batches of this size that show each sample `PASSES` times.
+
+    >>> [steps_for(samples, 64, 150, 600) for samples in (27, 100, 5000)]
+    [150, 200, 600]
+    """
+    return min(most, max(fewest, PASSES * samples // batch))
 
 
 def train_in_one_cycle(

@@ -17,8 +17,9 @@ from core.data.preparation import Tick
 from core.theory.shapes import Features, Loss
 from core.training.checkpoint import fill_from_cache
 from core.training.device import isolated_random_state
-from core.training.optimisation import train_in_one_cycle
+from core.training.optimisation import steps_for, train_in_one_cycle
 from videogen.captioned_clips import CaptionedClips
+from videogen.data.collection import Collection
 from videogen.files.clip import Clips, to_clips
 from videogen.measures.augmentation import shifted_clips
 from videogen.networks.config import VideoConfig
@@ -29,7 +30,7 @@ Embeddings = Float[Tensor, "batch embedding"]
 """Unit vectors."""
 
 SIZES = VideoConfig(critic_channels=16, width=64, text=TextConfig(width=64))
-STEPS, BATCH = 600, 64
+FEWEST_STEPS, STEPS, BATCH = 150, 600, 64
 LEARNING_RATE = 2e-3
 SCALE = 10.0
 """Initial logit of a cosine of 1, in nats."""
@@ -105,9 +106,17 @@ def load_classifier(
 ) -> Classifier:
     """Return the cached classifier of this data; train and cache it if there is none."""
     classifier = _untrained(data)
-    settings = (VERSION, data.digest, SIZES.model_dump(), STEPS, BATCH, LEARNING_RATE)
-    fill_from_cache(classifier, settings, lambda: train(classifier.to(device), data, STEPS, tick))
+    steps = steps_of(data)
+    settings = (VERSION, data.digest, SIZES.model_dump(), steps, BATCH, LEARNING_RATE)
+    fill_from_cache(classifier, settings, lambda: train(classifier.to(device), data, steps, tick))
     return classifier.to(device).eval()
+
+
+def steps_of(data: CaptionedClips) -> int:
+    """Return how many steps a classifier is trained: fewer for a small collection."""
+    if not isinstance(data, Collection):
+        return STEPS
+    return steps_for(len(data.indices("train")), BATCH, FEWEST_STEPS, STEPS)
 
 
 def _untrained(data: CaptionedClips) -> Classifier:

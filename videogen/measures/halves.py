@@ -20,7 +20,7 @@ from core.data.preparation import Tick
 from core.theory.shapes import Loss
 from core.training.checkpoint import fill_from_cache
 from core.training.device import isolated_random_state
-from core.training.optimisation import train_in_one_cycle
+from core.training.optimisation import steps_for, train_in_one_cycle
 from videogen.data.collection import Collection
 from videogen.data.division import Halves, halves_of
 from videogen.files.clip import Clips, to_clips
@@ -31,7 +31,7 @@ from videogen.networks.critic import ClipFeatures
 SIZES = VideoConfig(critic_channels=24, width=128)
 MEMBERS = 3
 """Classifiers whose probabilities are averaged."""
-STEPS, BATCH = 1000, 32
+FEWEST_STEPS, STEPS, BATCH = 200, 1000, 32
 LEARNING_RATE = 2e-3
 NOISE = 0.05
 """Standard deviation of the noise on training clips, in [-1, 1]."""
@@ -162,9 +162,12 @@ def _member(
     with isolated_random_state(torch.device("cpu")):
         torch.manual_seed(seed)
         classifier = HalvesClassifier(data.size, data.frames, halves)
-        settings = ("halves", VERSION, data.digest, SIZES.model_dump(), STEPS, EARLIER, seed)
+        steps = steps_for(len(indices), BATCH, FEWEST_STEPS, STEPS)
+        settings = ("halves", VERSION, data.digest, SIZES.model_dump(), steps, EARLIER, seed)
         fill_from_cache(
-            classifier, settings, lambda: _train(classifier.to(device), data, indices, seed, tick)
+            classifier,
+            settings,
+            lambda: _train(classifier.to(device), data, indices, steps, seed, tick),
         )
     return classifier.to(device).eval()
 
@@ -173,6 +176,7 @@ def _train(
     classifier: HalvesClassifier,
     data: Collection,
     indices: Int[np.ndarray, " clip"],
+    steps: int,
     seed: int,
     tick: Tick,
 ) -> None:
@@ -187,4 +191,4 @@ def _train(
     def of_all(done: int, total: int) -> None:
         tick(seed * total + done, MEMBERS * total)
 
-    train_in_one_cycle(classifier, loss, STEPS, LEARNING_RATE, 0.01, of_all)
+    train_in_one_cycle(classifier, loss, steps, LEARNING_RATE, 0.01, of_all)

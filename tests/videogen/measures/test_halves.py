@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from core.training import optimisation
 from videogen.data.collection import Collection
 from videogen.data.division import halves_of
 from videogen.data.preparation import prepare
 from videogen.data.records import PrepareConfig
 from videogen.files.clip import write_mp4
-from videogen.measures import halves
+from videogen.measures import classifier, halves
 from videogen.measures.halves import (
     HalvesClassifier,
     JudgeOfHalves,
@@ -20,6 +21,7 @@ from videogen.measures.halves import (
     judge_of_halves,
 )
 from videogen.measures.metrics import motion, sharpness
+from videogen.shapes.dataset import MovingShapes
 
 COLOURS = {"the red one": (255, 0, 0), "the green one": (0, 255, 0), "the blue one": (0, 0, 255)}
 WAYS = {"goes right": 1, "goes left": -1}
@@ -77,6 +79,32 @@ def test_the_classifier_sees_who_and_what_and_says_no(
     turned = judge.seen(x.flip(4), captions)  # right is left, the colour stays
     assert turned.beginning > 0.9
     assert turned.ending < 0.2
+
+
+def test_a_small_collection_is_shown_a_number_of_times_and_no_more(
+    data: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Seventeen clips of each of six films, of which twelve are earlier: 72 in batches of 32."""
+    monkeypatch.setattr(optimisation, "PASSES", 2)
+    monkeypatch.setattr(halves, "FEWEST_STEPS", 3)
+    monkeypatch.setenv("PIANOREEL_CACHE", str(tmp_path))
+    ticks: list[tuple[int, int]] = []
+
+    def totals() -> set[int]:
+        ticks.clear()
+        judge_of_halves(data, torch.device("cpu"), lambda *of: ticks.append(of))
+        return {total for _, total in ticks}
+
+    steps = 2 * 72 // 32
+    assert totals() == {3 * steps}
+    assert totals() == set(), "kept"
+    monkeypatch.setattr(halves, "FEWEST_STEPS", 5)
+    assert totals() == {3 * 5}, "those of fewer steps are others"
+    monkeypatch.setattr(halves, "STEPS", 2)
+    assert totals() == {3 * 2}
+    assert classifier.steps_of(data) == 150
+    monkeypatch.setattr(optimisation, "PASSES", 1000)
+    assert classifier.steps_of(data) == 600 == classifier.steps_of(MovingShapes(16, 4))
 
 
 def test_both_means_that_the_two_halves_of_one_clip_are_right():
