@@ -17,6 +17,7 @@ from core.errors import ConfigError, UserError
 from core.files import as_text
 from core.theory.contracts import require
 from core.theory.passes import Networks
+from core.training.device import choose_device
 from core.training.step import Batches
 from videogen.batches import ClipBatches
 from videogen.captioned_clips import CaptionedClips
@@ -35,6 +36,7 @@ from videogen.recipes import RECIPES
 from videogen.shapes.dataset import MovingShapes
 
 if TYPE_CHECKING:
+    from videogen.measures.folder import FolderOfClips
     from videogen.model import Model
 
 LOG = logging.getLogger("pianoreel")
@@ -206,14 +208,22 @@ class Video(Domain[CaptionedClips, VideoRun, Clips, "Model"]):
             measure = reconstructions_of(require(data, Collection), seed)
         return measure
 
-    def data_of(self, subject: "Model | Path") -> CaptionedClips:
-        from videogen.measures.evaluation import data_of
+    def subject(self, name: str | None, device: str = "auto") -> "Model | FolderOfClips":
+        from videogen.measures.folder import FolderOfClips
 
-        return super().data_of(subject) if isinstance(subject, Path) else data_of(subject.spec)
+        one = super().subject(name, device)
+        return FolderOfClips(one, choose_device(device)) if isinstance(one, Path) else one
+
+    def data_of(self, subject: "Model | FolderOfClips") -> CaptionedClips:
+        from videogen.measures.evaluation import data_of
+        from videogen.measures.folder import FolderOfClips
+
+        is_folder = isinstance(subject, FolderOfClips)
+        return super().data_of(subject) if is_folder else data_of(subject.spec)
 
     def evaluate(
         self,
-        models: "Sequence[Model | Path]",
+        models: "Sequence[Model | FolderOfClips | Path]",
         data: CaptionedClips,
         count: int,
         seed: int,

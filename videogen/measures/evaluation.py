@@ -22,12 +22,13 @@ from core.data.collection import Split
 from core.data.preparation import Tasks, unshown
 from core.errors import UserError
 from core.theory.divergences import frechet_distance
+from core.training.device import choose_device
 from videogen.captioned_clips import CaptionedClips
 from videogen.configuration import DataSpec
 from videogen.data.collection import Collection
 from videogen.files.clip import Clips, FrameBatch, to_clips, to_frames
 from videogen.measures.classifier import Classifier, load_classifier
-from videogen.measures.folder import Generated, read_folder
+from videogen.measures.folder import FolderOfClips, Generated, read_folder
 from videogen.measures.halves import JudgeOfHalves, Seen, judge_of_halves
 from videogen.measures.metrics import (
     caption_accuracy,
@@ -150,7 +151,7 @@ def _real_and_reference(
 
 
 def evaluate(
-    models: Sequence[Model | Path],
+    models: Sequence[Model | FolderOfClips | Path],
     data: CaptionedClips,
     count: int = 256,
     seed: int = 0,
@@ -160,7 +161,8 @@ def evaluate(
     """Measure models, and folders of clips, beside real clips and chance.
 
     `count`: clips of each group, of a folder at most. `other`: the collection that models
-    translate; translations are judged by its captions. `tasks` follow the training of
+    translate; translations are judged by its captions. Classifiers are on the device of the first
+    of `models`, of a plain path on a GPU if there is one. `tasks` follow the training of
     classifiers, if this data has none yet, then how many sets of clips are measured. Raises
     `UserError`, before any of that, if a model generates clips of another size, length or rate
     than the data's, or translates and there is no `other`, and if a folder has no clip of a
@@ -171,12 +173,12 @@ def evaluate(
             _require_same_clips(one, data)
             one.source(data, other)
     groups = list(_groups(data))
+    folders = [one.path if isinstance(one, FolderOfClips) else one for one in models]
     subjects = [
         read_folder(one, data, groups, count, seed) if isinstance(one, Path) else one
-        for one in models
+        for one in folders
     ]
-    devices = (one.device for one in models if isinstance(one, Model))
-    device = next(devices, torch.device("cpu"))
+    device = choose_device("auto") if isinstance(models[0], Path) else models[0].device
     is_shapes = isinstance(data, MovingShapes)
     steps, halves = tasks(TRAINING_STEPS.format("classifiers of real captions' halves")), None
     if isinstance(data, Collection):

@@ -10,6 +10,7 @@ from math import nan
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import Int
 
 from core.data.collection import Split
@@ -28,6 +29,14 @@ LOG = logging.getLogger("pianoreel")
 
 Group = tuple[str, CaptionedClips, Split]
 """Its name, the data and the split that it is of."""
+
+
+@dataclass(frozen=True)
+class FolderOfClips:
+    """A folder of clips, and the device of the classifiers by which they are measured."""
+
+    path: Path
+    device: torch.device
 
 
 @dataclass(frozen=True)

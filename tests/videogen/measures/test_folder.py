@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from command import run
 
-from core.errors import UserError
+from core.errors import ConfigError, UserError
 from videogen.data.collection import Collection
 from videogen.data.preparation import prepare, settings_of
 from videogen.data.records import PrepareConfig
@@ -18,6 +19,7 @@ from videogen.measures import evaluation
 from videogen.measures.classifier import Classifier
 from videogen.measures.evaluation import Row, evaluate
 from videogen.measures.metrics import diversity
+from videogen.model import DOMAIN
 from videogen.shapes.dataset import MovingShapes
 
 SHAPES = MovingShapes(32, 4)
@@ -177,3 +179,27 @@ def test_the_command_measures_a_folder_beside_another(films: Path, data: Collect
     folder = data.store.folder
     code, said, _ = run("video", "evaluate", films, "--against", folder, "--count", 4, "--json")
     assert code == 0 and said.count(str(films)) == 2
+
+
+@pytest.mark.parametrize(("named", "expected"), [("cpu", "cpu"), ("auto", "cuda")])
+def test_classifiers_are_on_the_device_that_is_named_with_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str, expected: str
+):
+    devices: list[torch.device] = []
+
+    def classifier(data, device, *_):
+        devices.append(device)
+        return Classifier(data.size, data.frames, data.words).eval()
+
+    monkeypatch.setattr(evaluation, "load_classifier", classifier)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    folder = write(tmp_path / "clips", *shapes())
+    evaluate([DOMAIN.subject(str(folder), named)], SHAPES, 4)
+    evaluate([folder], SHAPES, 4)
+    assert devices == [torch.device(expected), torch.device("cuda")]
+
+
+def test_a_device_that_is_not_known_is_refused_beside_a_folder(tmp_path: Path):
+    with pytest.raises(ConfigError, match="no device is called 'abacus'"):
+        DOMAIN.subject(str(tmp_path), "abacus")
