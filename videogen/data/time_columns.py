@@ -7,6 +7,7 @@ offset                              when it begins, beside how long it is; besid
 timestamps, frame_range, span       a begin and an end, or pairs of both
 """
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,12 +15,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from videogen.data.cells import Fields
-
-_WORDS = (
-    r"(?:clip|segment|seg|scene|shot|video|film|action|event|excerpt|caption|sentence|narration|"
-    r"temporal|timestamps?|timecode|time|trim|cut|offset|in|at|of|t)*"
+_WORD = (
+    r"clip|segment|seg|scene|shot|video|film|action|event|excerpt|caption|sentence|narration|"
+    r"temporal|timestamps?|timecode|time|trim|cut|offset|in|at|of|t"
 )
+_WORDS = rf"(?:{_WORD})*"
 """Words that say no more of a time than that it is one."""
 _UNITS = {
     "frame": r"frames?(?:idx|index|ids?|numbers?|num|no|nr)?",
@@ -63,13 +63,26 @@ _SPANS = re.compile(
     r"boundaries|timestamps?|timecodes?|time|segments?)(?:in)?(?P<frame2>frames?)?(?P<s>s|secs?|seconds?)?"
 )
 """Names of the columns of a begin and an end, or of pairs of both."""
+_BOTH = re.compile(
+    rf"(?=.*(?:trim|cut|excerpt|time|start|begin))(?:{_WORD}|starts?|begins?|ends?|stops?|and|to)+"
+)
+"""Other names of columns that may hold a begin and an end."""
 _OPPOSITES = {
-    "start": ("end", "stop"), "begin": ("end",), "first": ("last",), "from": ("to",),
+    "start": ("end", "stop", "slut", "fin", "konec", "einde"), "begin": ("end",),
+    "first": ("last",), "from": ("to",),
     "in": ("out",), "von": ("bis",), "debut": ("fin",), "inicio": ("fin",), "inizio": ("fine",),
     "anfang": ("ende",), "beginn": ("ende",), "t0": ("t1",), "t1": ("t2",),
-    "st": ("ed", "et"),
+    "st": ("ed", "et"), "s": ("e",), "ts": ("te",), "beg": ("end",), "bgn": ("end",),
+    "initial": ("final",), "inicial": ("final",), "od": ("do",), "poczatek": ("koniec",),
+    "zacatek": ("konec",),
+    "van": ("tot",), "de": ("a", "ate"), "da": ("a",), "du": ("au",), "desde": ("hasta",),
+    "fra": ("til",), "fran": ("till",), "alku": ("loppu",), "baslangic": ("bitis",),
+    "начало": ("конец",), "начала": ("конца", "окончания"), "от": ("до",), "\u0441": ("по",),
+    "початок": ("кінець",), "αρχη": ("τελος",), "开始": ("结束", "终止", "持续"),
+    "起始": ("结束", "终止"), "起": ("止", "终"), "開始": ("終了", "結束"), "시작": ("종료", "끝"),
+    "البداية": ("النهاية",),
 }  # fmt: skip
-"""Parts of names of begins, with those of their ends."""
+"""Words in names of begins, with those of their ends; of letters of ASCII they are whole words."""
 PAIRS = ("times", "moments", "frames")
 """Names of other columns that may hold pairs, of which it is not known what they count."""
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0}
@@ -143,21 +156,37 @@ def span_of(name: str) -> re.Match[str] | None:
     return None if name in PAIRS else _SPANS.fullmatch(_compact(name))
 
 
+def may_hold_both(name: str) -> bool:
+    """Return whether a column of this name may hold a begin and an end.
+
+    >>> may_hold_both("trim"), may_hold_both("clip_start_end"), may_hold_both("scene")
+    (True, True, False)
+    """
+    return bool(_BOTH.fullmatch(_compact(name)))
+
+
 def times_in(name: str, inner: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the begins and ends in an object of a row, which is called so."""
+    paired = {one for pair in opposites(frozenset(inner)) for one in pair} | LOOSE_NAMES
     is_span = name in PAIRS or span_of(name)
-    return {
-        key: one for key, one in inner.items() if is_time(key) or (is_span and key in LOOSE_NAMES)
-    }
+    return {key: one for key, one in inner.items() if is_time(key) or (is_span and key in paired)}
 
 
-def begins_with_ends(fields: Fields, known: set[str]) -> Iterator[tuple[str, str]]:
-    """Yield the columns of names that only differ in the words of a begin and of an end."""
-    plain = {_plain(name): name for name in fields}
-    for name in fields:
-        parts = re.split(r"([^a-z\d])", _plain(name))
-        for number, part in enumerate(parts):
-            for last in _OPPOSITES.get(part, ()):
-                other = plain.get("".join([*parts[:number], last, *parts[number + 1 :]]))
-                if name not in known and other:
-                    yield name, other
+@lru_cache(maxsize=256)
+def opposites(names: frozenset[str]) -> Sequence[tuple[str, str]]:
+    """Return the columns of names that only differ in the words of a begin and of an end.
+
+    >>> opposites(frozenset(["von", "clip", "bis"])), opposites(frozenset(["开始_s", "结束_s"]))
+    ((('von', 'bis'),), (('开始_s', '结束_s'),))
+    """
+    plain = {_plain(name): name for name in names}
+    pairs = itertools.chain.from_iterable(map(_ends_of, sorted(plain)))
+    return tuple((plain[name], plain[last]) for name, last in pairs if last in plain)
+
+
+def _ends_of(name: str) -> Iterator[tuple[str, str]]:
+    """Yield a name with each that its end may have."""
+    for word, lasts in _OPPOSITES.items():
+        whole = r"(?<![^\W_]){}(?![^\W_])" if word.isascii() else "{}"
+        if re.search(sought := whole.format(_plain(word)), name):
+            yield from ((name, re.sub(sought, _plain(last), name)) for last in lasts)

@@ -9,6 +9,10 @@ from core.data.sources import RejectedFile
 _CLOCK = re.compile(r"(?:(\d+):)?(?:(\d+):)?(\d+(?:[.,]\d+)?)")
 _TIMECODE = re.compile(r"\d+(?:[:.]\d+){2}[:;.]\d+")
 """A time that ends in a number of frames, or is set out with points alone."""
+_SMPTE = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})([:;])(\d{2})")
+"""Hours, minutes, seconds and frames; a semicolon where numbers are dropped (SMPTE ST 12-1)."""
+_TWO_DIGITS = re.compile(r"\d{1,2}(?::\d{2}){1,3}(?:[.,;]\d+)?")
+"""A time of a clock, and no ratio such as 16:9."""
 _DATE = re.compile(r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})(?!\d).*")
 _NUMBER = r"(\d+(?:[.,]\d+)?)\s*"
 _WITH_UNITS = re.compile(
@@ -49,7 +53,26 @@ def time_of(value: Any, name: str, plain: bool = False, is_loose: bool = False) 
     if is_loose and not _TIMECODE.fullmatch(text):
         return None
     wanted = "a number" if plain else "seconds, as 72.5 or 1:12.5"
+    wanted += ", or add a column fps" * bool(not plain and _SMPTE.fullmatch(text))
     raise RejectedFile("times", f"{value!a:.60} in column {name} is no time: write {wanted}")
+
+
+def of_timecode(value: Any, rate: float) -> float | None:
+    """Return the seconds of a time code at a rate of frames a second; None for other values.
+
+    Where numbers are dropped, these are the first two, of 60 frames a second four, of each minute
+    but the tenth.
+
+    >>> of_timecode("00:01:12:12", 24), round(of_timecode("00:10:00;00", 30000 / 1001), 4)
+    (72.5, 599.9994)
+    """
+    match = _SMPTE.fullmatch(value.strip()) if isinstance(value, str) and rate else None
+    hours, minutes, seconds, _, frames = match.groups() if match else [0] * 5
+    in_a_second, minute = round(rate), 60 * int(hours) + int(minutes)
+    if not match or int(frames) >= in_a_second:
+        return None
+    dropped = in_a_second // 15 * (minute - minute // 10) * (match[4] == ";")
+    return ((60 * minute + int(seconds)) * in_a_second + int(frames) - dropped) / rate
 
 
 def split(value: Any, name: str) -> Any:
@@ -65,6 +88,17 @@ def is_empty(value: Any) -> bool:
     """Return whether a cell holds nothing, or a word for nothing."""
     text = value.strip().lower() if isinstance(value, str) else value
     return text in (None, "", "nan", "none", "null", "n/a", "na", "-", "--")
+
+
+def is_clock(value: Any) -> bool:
+    """Return whether a value is written as a time of a clock."""
+    return isinstance(value, str) and bool(_TWO_DIGITS.fullmatch(value.strip()))
+
+
+def is_span_of_clocks(value: Any) -> bool:
+    """Return whether a value is written as two times of a clock: 0:05 - 0:10."""
+    match = _SPAN.fullmatch(value.strip()) if isinstance(value, str) else None
+    return bool(match) and all(map(is_clock, match.groups()))
 
 
 def is_timed(value: Any) -> bool:

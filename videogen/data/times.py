@@ -1,6 +1,7 @@
 """Times of excerpts: the part of a film that the caption in a row describes.
 
     start, end          seconds, or times of a clock; also start and duration
+    start, end, fps     the same, or time codes as of a cutting room, 00:01:12:05
     start_ms, end_ms    milliseconds, and likewise minutes, hours, micro- and nanoseconds
     start_frame, ...    frames of the film, of which the first is 0; seconds, if there is an fps
     timestamps          pairs of a begin and an end
@@ -22,11 +23,21 @@ from videogen.data.time_columns import (
     RATES,
     SECONDS,
     Column,
-    begins_with_ends,
     columns_of,
+    may_hold_both,
+    opposites,
     span_of,
 )
-from videogen.data.time_values import is_empty, is_timed, number_of, split, time_of
+from videogen.data.time_values import (
+    is_clock,
+    is_empty,
+    is_span_of_clocks,
+    is_timed,
+    number_of,
+    of_timecode,
+    split,
+    time_of,
+)
 from videogen.files.clock import Excerpt, InFrames
 
 FASTEST = 1e4
@@ -82,7 +93,7 @@ def _pairs(fields: Fields) -> tuple[Pairs, bool]:
 
 
 def _require_two(fields: Fields) -> None:
-    """Raise `Faulty` for a single time in a column that may be of a begin and an end.
+    """Raise `Faulty` for a single time in a column that may be of both, or both in another one.
 
     Raises `RejectedFile` for numbers between colons that are no time, such as 2.0:3.5.
     """
@@ -90,6 +101,12 @@ def _require_two(fields: Fields) -> None:
         time = time_of(value, name, is_loose=True) if span_of(name) else None
         if time and "time" in name and time < LATEST:
             raise Faulty(f"its column {name} has one time ({value!a:.20}) of two: {CURE}")
+        is_pair = may_hold_both(name) and isinstance(split(value, name), list)
+        if is_pair or is_span_of_clocks(value):
+            raise Faulty(
+                f"it is not known what {value!a:.40} in its column {name} is: write a begin and "
+                f"an end in two columns, and {CURE}"
+            )
 
 
 def _require_within(fields: Fields, pairs: Pairs, in_frames: bool) -> None:
@@ -154,9 +171,13 @@ def _require_known(fields: Fields, columns: Mapping[str, Sequence[Column]]) -> N
         for column in columns[role]
         if column.unit == "unknown" and not any(c.unit != "unknown" for c in columns[role])
     ]
-    known = {column.name for of in columns.values() for column in of}
-    if not unknown and not columns["begin"]:
-        unknown = [name for pair in begins_with_ends(fields, known) for name in pair]
+    has_end = bool(columns["end"] or columns["length"])
+    if not unknown and not (columns["begin"] and has_end):
+        known = {column.name for role in ("end", "length") for column in columns[role]}
+        pairs = opposites(frozenset(fields))
+        unknown = [name for pair in pairs if pair[0] not in known for name in pair]
+        clocks = [name for name in fields if name not in known and is_clock(fields[name])]
+        unknown = unknown or clocks * (len(clocks) > 1)
     named = [name for name in unknown if is_timed(fields[name])]
     if named:
         raise Faulty(
@@ -167,8 +188,9 @@ def _require_known(fields: Fields, columns: Mapping[str, Sequence[Column]]) -> N
 
 def _require_one(fields: Fields, columns: Sequence[Column]) -> None:
     """Raise `Faulty` where columns name different times of one thing, as of film and of clip."""
+    rate = _rate(fields)
     times = {
-        column.name: _times(fields, column, 0) for column in columns if column.unit in SECONDS
+        column.name: _times(fields, column, rate) for column in columns if column.unit in SECONDS
     }
     single = [(name, of[0]) for name, of in times.items() if len(of) == 1 and of[0] is not None]
     for name, time in single:
@@ -185,7 +207,9 @@ def _times(fields: Fields, column: Column | None, rate: float) -> list[float | N
     value = listed(fields[column.name])
     plain, is_loose = column.unit != "s", column.name in LOOSE_NAMES
     times = [
-        time_of(one, column.name, plain, is_loose)
+        seconds
+        if not plain and (seconds := of_timecode(one, rate)) is not None
+        else time_of(one, column.name, plain, is_loose)
         for one in (value if isinstance(value, list) else [value])
     ]
     return [None if time is None else time * scale for time in times]

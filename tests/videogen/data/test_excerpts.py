@@ -74,7 +74,7 @@ def test_a_time_in_frames_is_answered_with_what_to_write(tmp_path: Path):
     write(tmp_path, a_dot_mp4="x", x_dot_csv=table)
     fault = listing([str(tmp_path)]).clips[0].fault
     why = "'00:00:01:12' in column start is no time: write seconds, as 72.5 or 1:12.5"
-    assert fault == ("times", f"row 2, a.mp4: {why}")
+    assert fault == ("times", f"row 2, a.mp4: {why}, or add a column fps")
 
 
 def test_times_that_are_none_are_no_excerpt(tmp_path: Path):

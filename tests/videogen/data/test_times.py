@@ -102,6 +102,19 @@ def test_each_caption_of_a_film_has_its_time():
         ({"t0": 1, "t1": 2}, "what its columns t0 and t1 count"),
         ({"début": "1", "fin": "2"}, "what its columns début and fin count"),
         ({"st": "1", "ed": "2"}, "what its columns st and ed count"),
+        ({"s": "1", "e": "2"}, "what its columns s and e count"),
+        ({"开始秒": "0.2", "持续秒": "1"}, "what its columns 开始秒 and 持续秒 count"),
+        ({"trim": "0.2-1.0"}, "what '0.2-1.0' in its column trim is: write a begin and an end"),
+        ({"timestamp_start_end": "[0.2, 1.0]"}, "in its column timestamp_start_end is"),
+        ({"时间段": "00:05-00:10"}, "in its column 时间段 is"),
+        ({"t_s": "1", "t_e": "2"}, "what its columns t_s and t_e count"),
+        ({"开始": "1", "结束": "2"}, "what its columns 开始 and 结束 count"),
+        ({"开始时间": "0:01", "结束时间": "0:02"}, "what its columns 开始时间 and 结束时间"),
+        ({"시작": 1, "종료": 2}, "what its columns 시작 and 종료 count"),
+        ({"начало": 1, "конец": 2}, "what its columns начало and конец count"),
+        ({"время_начала": 1, "время_окончания": 2}, "время_начала and время_окончания count"),
+        ({"start": 1, "slut": 2}, "what its columns start and slut count"),
+        ({"anf": 1, "mulai": "00:01", "selesai": "00:02.5"}, "its columns mulai and selesai"),
         ({"time": "0:05"}, "its column time has one time"),
         ({"start": 3, "end_frame": 90}, "one of its columns start and end_frame counts frames"),
         ({"start": 3, "clip_start": 60, "end": 70}, "its columns clip_start and start differ"),
@@ -166,3 +179,32 @@ def test_other_columns_are_no_times(fields: dict[str, Any]):
 def test_a_name_longer_than_those_of_columns_is_no_time():
     """A name of thousands of letters would be searched for its words for hours."""
     assert is_time("clip_" * 10 + "start") and not is_time("clip_" * 4000 + "start")
+
+
+def test_columns_of_words_of_one_letter_that_hold_none_are_no_times():
+    assert excerpt(s="yes", e="no") is None
+    assert excerpt(aspect="16:9", shape="4:3") is None
+    assert excerpt(recorded="12:30:05") is None
+    assert excerpt(scene="1-2", host="1.2.3.4", size="640-480") is None
+
+
+@pytest.mark.parametrize(
+    ("fps", "times", "seconds"),
+    [
+        (24, ("00:00:01:12", "00:00:02:00"), (1.5, 2)),
+        ("25", ("00:01:00:05", "01:00:00:00"), (60.2, 3600)),
+        (24000 / 1001, ("00:00:10:00", "00:00:20:00"), (10.01, 20.02)),
+        (30000 / 1001, ("00:01:00;02", "00:10:00;00"), (60.06, 599.9994)),
+        (60000 / 1001, ("00:01:00;04", "00:10:00;00"), (60.06, 599.9994)),
+    ],
+)
+def test_time_codes_are_read_beside_a_rate(fps: Any, times: Any, seconds: Any):
+    """A minute of dropped numbers begins with frame 2, which is the 1800th of 29.97 a second."""
+    begin, end = times
+    assert excerpt(start=begin, end=end, fps=fps) == pytest.approx(seconds, abs=1e-4)
+
+
+def test_time_codes_without_a_rate_or_beyond_it_are_refused():
+    for rate in ({}, {"fps": 12}):
+        with pytest.raises(RejectedFile, match=r"as 72\.5 or 1:12\.5, or add a column fps"):
+            excerpt(start="00:00:01:12", end="00:00:02:00", **rate)
