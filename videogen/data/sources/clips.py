@@ -1,7 +1,8 @@
 """Clips below a start: video files, and sequences of numbered pictures."""
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -10,7 +11,11 @@ from videogen.files.archives import ARCHIVES
 from videogen.files.label import origin_of
 from videogen.files.pictures import sequences
 from videogen.files.reading import VIDEO
-from videogen.files.tree import Entry, File, Tree
+from videogen.files.tree import Entry, File, Tree, folded
+
+FRAMES = ("frames", "frame", "images", "image", "imgs", "img", "pictures", "stills", "jpegimages")
+"""Words for the frames of a film, in names of folders and of pictures."""
+_OF_FRAMES = re.compile(rf"[ ._-]+(?:{'|'.join(FRAMES)})$")
 
 
 class Clips:
@@ -67,22 +72,60 @@ class Clips:
     def _sequences(self) -> Mapping[Path, list[Path]]:
         """Return the sequences of pictures.
 
-        Pictures with a text each are none, nor those of films, nor the frames of a generated clip
-        beside its film.
+        Pictures with a text each are none, nor those of films, nor the frames of a film that is
+        there as well, unless it is the user's own and a text lies with the frames.
         """
         films = {p.with_suffix(""): p for p in self.tree.entries if p in self.videos}
         found = sequences(p for p in self.tree.entries if p.with_suffix("") not in films)
+        is_of_film = _FramesOfFilms(self.videos)
         return {
             place: pictures
             for place, pictures in found.items()
             if not any(map(self.texts.beside, pictures))
             and not (place in films and origin_of(films[place]))
+            and not (is_of_film(place, pictures) and not self._has_own_text(place))
         }
+
+    def _has_own_text(self, place: Path) -> bool:
+        """Return whether a text lies in a folder of pictures, and no film to which it belongs."""
+        return bool(self.texts.inside(place)) and all(p.parent != place for p in self.videos)
 
     @cached_property
     def _count_in(self) -> Counter[Path]:
         """Return how many clips lie in each folder."""
         return Counter(place.parent for place in self.places)
+
+
+class _FramesOfFilms:
+    """Tell sequences that are frames of a film which is there as well, by names and places.
+
+    rex.mp4          rex/0001.png, rex_frames/0001.png, rex_0001.png
+    rex/video.mp4    rex/0001.png, rex/frames/0001.png
+    videos/rex.mp4   frames/rex/0001.png
+    """
+
+    def __init__(self, videos: Iterable[Path]):
+        self.in_folder: dict[Path, list[str]] = {}
+        self.count_of: Counter[str] = Counter()
+        for video in videos:
+            stem = folded(Path(video.stem))
+            self.in_folder.setdefault(video.parent, []).append(stem)
+            self.count_of[stem] += 1
+
+    def __call__(self, place: Path, pictures: Sequence[Path]) -> bool:
+        """Return whether a sequence at this place is of the frames of a film."""
+        name, holder = folded(Path(place.name)), folded(Path(place.parent.name))
+        beside = self.in_folder.get(place.parent, [])
+        inner = self.in_folder.get(place, [])
+        begin = re.sub(r"[ _.(-]*\d+\)?$", "", pictures[0].stem)
+        is_plain = not begin or folded(Path(begin)) in (*inner, *FRAMES)
+        return (
+            name in beside
+            or _OF_FRAMES.sub("", name) in beside
+            or (len(inner) == 1 and is_plain)
+            or (len(beside) == 1 and name in FRAMES)
+            or (holder in FRAMES and self.count_of[name] == 1)
+        )
 
 
 def name_of(place: Path, entries: Iterable[Entry]) -> str:

@@ -70,8 +70,11 @@ class Texts:
 
     def of_sequence(self, place: Path) -> Entry | None:
         """Return the text of a folder of pictures that lies in it, or in one for texts."""
-        own = [(place, name) for name in (place.name, *OF_FOLDER)]
-        return self._first([*own, *self._in_folders(place, place.name)])
+        return self.inside(place) or self._first(self._in_folders(place, place.name))
+
+    def inside(self, place: Path) -> Entry | None:
+        """Return the text that lies in a folder of pictures."""
+        return self._first([(place, name) for name in (place.name, *OF_FOLDER)])
 
     def facts(self, place: Path, stem: str, suffix: str) -> Entry | None:
         """Return the facts of a clip, beside it or in a folder for texts."""

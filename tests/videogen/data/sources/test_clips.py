@@ -51,8 +51,50 @@ def test_pictures_of_films_and_frames_of_generated_clips_are_no_clips(tmp_path: 
         for number in (1, 2):
             (tmp_path / folder / f"{number:04d}.png").touch()
     found = [clip.name.removeprefix(f"{tmp_path}/") for clip in listing([str(tmp_path)]).clips]
-    films = ["path-1.mp4", "path-2.mp4", "rex.mp4", f"{label.name}.mp4"]
-    assert sorted(found) == sorted(["rex", *films]), "frames beside a film of one's own are a clip"
+    assert sorted(found) == sorted(["path-1.mp4", "path-2.mp4", "rex.mp4", f"{label.name}.mp4"])
+
+
+@pytest.mark.parametrize(
+    ("film", "picture"),
+    [
+        ("rex.mp4", "rex/{}.png"),
+        ("rex.mp4", "rex_frames/{}.jpg"),
+        ("rex.mp4", "rex_{}.png"),
+        ("rex.mp4", "frames/frame_{}.png"),
+        ("dogs/rex.mp4", "dogs/{}.png"),
+        ("dogs/rex.mp4", "dogs/rex-{}.png"),
+        ("dogs/rex.mp4", "dogs/Frames/{}.png"),
+        ("videos/rex.mp4", "frames/rex/{}.png"),
+        ("videos/REX.mp4", "JPEGImages/rex/{}.png"),
+    ],
+)
+def test_the_frames_of_a_film_beside_it_are_no_second_clip(
+    tmp_path: Path, film: str, picture: str
+):
+    for name in (film, *(picture.format(f"{number:04d}") for number in range(3))):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = listing([str(tmp_path)])
+    assert [clip.name for clip in found.clips] == [str(tmp_path / film)]
+    assert found.passed_over == Counter({Path(picture).suffix: 3})
+
+
+@pytest.mark.parametrize(
+    ("film", "picture", "text"),
+    [
+        ("rex.mp4", "max/{}.png", "max.txt"),
+        ("rex.mp4", "rex/{}.png", "rex/caption.txt"),
+        ("dogs/rex.mp4", "dogs/max_{}.png", "dogs/rex.txt"),
+        ("videos/max.mp4", "frames/rex/{}.png", "frames/rex.txt"),
+    ],
+)
+def test_pictures_of_another_name_or_with_a_text_are_a_clip_beside_a_film(
+    tmp_path: Path, film: str, picture: str, text: str
+):
+    for name in (film, text, *(picture.format(f"{number:04d}") for number in range(3))):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("a dog")
+    assert len(listing([str(tmp_path)]).clips) == 2
 
 
 def test_what_systems_hide_is_no_clip(tmp_path: Path):
