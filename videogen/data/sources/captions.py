@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 
 from core.data.sources import RejectedFile
@@ -23,6 +24,8 @@ from videogen.files.tree import Entry, File, folded
 
 _ENDING = re.compile(rf"[ ._-]+\(?(?:{'|'.join(TEXT_FOLDERS)})\)?$")
 """Words after the name of a clip: rex_caption.txt, rex.prompt.txt."""
+_REPEATED = re.compile(r"\d+_(.*[^\W\d_].*)")
+"""A folder of a class after how often its clips count, as kohya's trainers have it: 10_dog."""
 FIRST = 3
 """Files of a kind that are looked into: the others are like them."""
 UNLIKE = {*TABLES, *OTHER_TABLES, *ARCHIVES} - {FACTS, *PAGES}
@@ -105,14 +108,21 @@ class Captions:
         if self.source == "text":
             raise RejectedFile("no-caption", f"there is no {place.stem}{TEXTS[0]} beside it")
         if self.source == "folder" or (self.source == "auto" and self._is_in_folder(place)):
-            folder = place.absolute().parent
-            is_archive = folder.suffix.lower() in ARCHIVES
-            return _as_words(folder.stem if is_archive else folder.name), "folder"
+            name = _name_of(place.absolute().parent)
+            return _as_words(self._classes.get(name, name)), "folder"
         return _as_words(self.clips.stem(place)), "name"
 
     def _is_in_folder(self, place: Path) -> bool:
         """Return whether a clip lies in a folder below the start."""
         return self.clips.start not in (place, place.parent)
+
+    @cached_property
+    def _classes(self) -> Mapping[str, str]:
+        """Return the classes of numbered folders, if all are and differ without their numbers."""
+        below = (one.absolute().parent for one in self.clips.places if self._is_in_folder(one))
+        names = {_name_of(folder) for folder in below}
+        classes = {name: match[1] for name in names if (match := _REPEATED.fullmatch(name))}
+        return classes if len({*classes.values()}) == len(names) else {}
 
     def _in_text(self, place: Path) -> str | None:
         """Return the text of a clip, None if it has no text."""
@@ -153,6 +163,11 @@ def _named(place: Path, of: Mapping[str, Sequence[Path]]) -> Sequence[Path]:
     stem = folded(Path(place.stem))
     named = of.get(stem) or of.get(_ENDING.sub("", stem)) or of.get(Path(stem).stem) or ()
     return [clip for clip in named if clip.parent == place.parent] or named
+
+
+def _name_of(folder: Path) -> str:
+    """Return the name of a folder, of an archive without its suffix."""
+    return folder.stem if folder.suffix.lower() in ARCHIVES else folder.name
 
 
 def _as_words(name: str) -> str:

@@ -1,6 +1,7 @@
 """Captions come from texts, folders and names, in a clear order."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,22 @@ def test_a_name_may_be_points(tmp_path: Path):
     assert [c.fault and c.fault[0] for c in listing([str(tmp_path / "..mp4")]).clips] == [
         "no-caption"
     ]
+
+
+@pytest.mark.parametrize(
+    ("folders", "captions"),
+    [
+        (("10_dog", "5_cat_runs"), ["dog", "cat runs"]),
+        (("10_dog",), ["dog"]),
+        (("2_dogs", "3_dogs"), ["2 dogs", "3 dogs"]),
+        (("10_dog", "cat"), ["10 dog", "cat"]),
+    ],
+)
+def test_a_number_before_every_class_is_no_part_of_it(
+    tmp_path: Path, folders: Sequence[str], captions: Sequence[str]
+):
+    """How often clips count in kohya's trainers, or an order."""
+    for name in folders:
+        write(tmp_path / name, rex_dot_mp4="x")
+    named = zip(folders, captions, strict=True)
+    assert clips(tmp_path) == {f"{name}/rex.mp4": (one, "folder") for name, one in named}
