@@ -58,7 +58,7 @@ class Row:
     `path` is also that of a clip whose caption or times are wrong: it has no other caption.
     `excerpt`: the part of the clip that the caption describes, if not the whole. `is_cut`: it was
     cut out of a film before, as its row and its name say. `other_name`: the name in its row, if
-    the clip has another suffix.
+    the clip has another suffix, or this is an absolute path of another machine.
     """
 
     number: int
@@ -172,7 +172,8 @@ def _of_row(
     for text, excerpt in zip(captions, excerpts(fields, len(captions)), strict=True):
         clip, of = _with_excerpt(file, name, excerpt, tree)
         is_cut = excerpt is not None and of is None
-        other = name.strip() if _suffix(name) not in ("", clip.suffix.lower()) else ""
+        is_other = _is_moved(name.strip()) or _suffix(name) not in ("", clip.suffix.lower())
+        other = name.strip() if is_other else ""
         yield Row(number, clip, caption_of(text, limits), None, of, is_cut, other)
 
 
@@ -306,7 +307,9 @@ def _clip(table: File, name: str, tree: Tree | None) -> Path:
         return entry.file.place
     if tree and place in tree.folders and is_sequence(place):
         return place
-    if PureWindowsPath(name.strip()).drive or ".." in given.parts:
+    if _is_moved(name.strip()) or PureWindowsPath(name.strip()).drive or ".." in given.parts:
+        if found := _moved(table, name.strip(), tree):
+            return found
         raise RejectedFile(
             "path", f"{quoted} is not below the table's folder: write paths relative to it"
         )
@@ -315,6 +318,33 @@ def _clip(table: File, name: str, tree: Tree | None) -> Path:
     ends = [given, *_of_id(given)]
     here = {entry.file.place for end in ends if tree and (entry := tree.find(folder / end))}
     return _only(here, quoted) or _elsewhere(table, tree, ends, quoted)
+
+
+def _is_moved(name: str) -> bool:
+    """Return whether a path is an absolute one of another machine, with either's slashes."""
+    is_absolute = PureWindowsPath(name).is_absolute() or name.startswith(("/", "\\", "~/"))
+    return is_absolute and not os.path.exists(name)  # noqa: PTH110 (any name is allowed)
+
+
+def _moved(table: File, name: str, tree: Tree | None) -> Path | None:
+    """Return the clip below the table's folder whose path ends as one of another machine.
+
+    It is that of the longest end; in other folders of the tree the end names a folder, too.
+    """
+    parts, folder = PureWindowsPath(name).parts, table.place.parent
+    if ".." in parts or not _is_moved(name):
+        return None
+    for end in (Path(*parts[first:]) for first in range(1, len(parts))):
+        if tree and (entry := tree.find(folder / end)) and not entry.fault:
+            return entry.file.place
+        if not table.members:
+            with suppress(RejectedFile):
+                if found := _below(folder, end, ascii(name[:80])):
+                    return found
+        places = tree.ending(end) if tree and len(end.parts) > 1 else []
+        if places:
+            return places[0] if len(places) == 1 else None
+    return None
 
 
 def _only(places: Collection[Path], quoted: str) -> Path | None:

@@ -32,7 +32,7 @@ REMARKS = {
     "excerpt": "an excerpt, by the times in its row",
     "open": "an excerpt that ends with its film, as its row names no end",
     "generated": GENERATED,
-    "renamed": "another suffix than in its row, such as a.webm for a.mp4",
+    "renamed": "found by its name, where its row has another suffix, or a path elsewhere",
 }
 """Reasons to mention a file that is kept."""
 

@@ -236,8 +236,42 @@ def test_a_caption_may_span_lines_and_a_path_be_written_on_windows(folder: Path)
     ]
     absolute = {"video_path": str(folder.resolve() / "a.mp4"), "caption": "absolute"}
     assert outcomes(folder, json.dumps(absolute), "x.jsonl") == [(1, "absolute")]
-    [row] = rows(folder, "path,caption\nC:\\clips\\a.mp4,x\n")
+    [row] = rows(folder, "path,caption\nC:\\clips\\b.mp4,x\n")
     assert row.fault and "write paths relative to it" in row.fault[1]
+
+
+@pytest.mark.parametrize(
+    "place", ["C:\\clips\\", "\\\\disk\\clips\\", "/home/other/clips/", "D:/clips/", "~/clips/"]
+)
+def test_a_path_of_another_machine_is_that_of_the_same_name_here(folder: Path, place: str):
+    """The longest end counts, and two paths are never one file."""
+    (folder / "rex.mp4").touch()
+    found = rows(folder, f"path,caption\n{place}a.mp4,x\n{place}dogs/rex.mp4,y\n")
+    assert [row.path for row in found] == [folder / "a.mp4", folder / "dogs" / "rex.mp4"]
+    assert [row.other_name for row in found] == [f"{place}a.mp4", f"{place}dogs/rex.mp4"]
+    assert outcomes(folder, f"path,caption\n{place}a.mp4,x\n{place}b/a.mp4,y\n") == [
+        (1 + n, "no-file") for n in (1, 2)
+    ]
+    assert outcomes(folder, f"path,caption\n{place}a.mp4,x\n{place}a.mp4,y\n") == [
+        (2, "x"),
+        (3, "y"),
+    ]
+
+
+def test_a_path_of_this_machine_is_no_other_file(folder: Path):
+    (folder / "secret.mp4").touch()
+    outside = folder.resolve().parent / "secret.mp4"
+    for name in (str(outside), "../secret.mp4", "/x/../secret.mp4"):
+        assert outcomes(folder, f"path,caption\n{name},x\n") == [(2, "path")]
+
+
+@pytest.mark.parametrize(
+    "name", ["[1] a.mp4", "50%.mp4", "a%20b.mp4", "a*.mp4", "%04d.mp4", "a#1?.mp4", "C:a.mp4"]
+)
+def test_any_name_of_a_file_is_read(folder: Path, name: str):
+    (folder / name).touch()
+    [row] = rows(folder, f"path,caption\n{name},x\n")
+    assert (row.path, row.other_name) == (folder / name, "")
 
 
 @pytest.mark.parametrize(
