@@ -12,6 +12,7 @@ import hashlib
 import io
 import lzma
 import os
+import re
 import stat
 import tarfile
 import zipfile
@@ -202,8 +203,19 @@ def expand_patterns(patterns: Iterable[str | Path]) -> list[Path]:
 def _matching(pattern: str | Path) -> list[Path]:
     """Return the paths that match, without hidden ones that the pattern does not name itself."""
     named = set(Path(pattern).parts)
-    paths = map(Path, sorted(glob.glob(str(pattern), recursive=True)))  # noqa: PTH207
+    found = (sorted(glob.glob(one, recursive=True)) for one in _readings(pattern))  # noqa: PTH207
+    paths = map(Path, next(filter(None, found), []))
     return [p for p in paths if not any(is_hidden(PurePath(x)) for x in p.parts if x not in named)]
+
+
+def _readings(pattern: str | Path) -> Iterator[str]:
+    """Yield a pattern with names of folders that are there as they are, then all [ as letters."""
+    parts, first = Path(pattern).parts, 0
+    while first < len(parts) and Path(*parts[: first + 1]).exists():
+        first += 1
+    there, rest = Path(*parts[:first]), Path(*parts[first:])
+    for one in (str(rest), re.sub(r"\[", "[[]", str(rest))):
+        yield str(Path(glob.escape(str(there))) / one) if first else one
 
 
 def is_hidden(place: PurePath) -> bool:

@@ -88,6 +88,13 @@ def test_a_pattern_and_a_file_of_any_name(folder: Path):
     odd = folder / "odd [1].mid"
     odd.write_bytes(b"")
     assert names(found(odd)) == ["odd [1].mid"]
+    assert names(found(folder / "odd [1]*")) == ["odd [1].mid"]
+    inner = folder / "takes [raw]"
+    inner.mkdir()
+    (inner / "d.mid").write_bytes(b"")
+    (inner / "e [2].mid").write_bytes(b"")
+    assert names(found(inner / "*.mid")) == ["d.mid", "e [2].mid"]
+    assert names(found(inner / "[c-d].mid")) == ["d.mid"]
 
 
 def test_what_systems_hide_is_no_song(folder: Path):
