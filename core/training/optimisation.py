@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from core.config import Strict
 
 PASSES = 128
-"""How often the training of a classifier shows each sample, of a small collection."""
+"""Times that the training of a classifier shows each sample of a small collection."""
 
 
 class Optimisation(Strict):

@@ -88,7 +88,7 @@ def test_a_name_may_be_points(tmp_path: Path):
 def test_a_number_before_every_class_is_no_part_of_it(
     tmp_path: Path, folders: Sequence[str], captions: Sequence[str]
 ):
-    """How often clips count in kohya's trainers, or an order."""
+    """It counts repetitions in kohya's trainers, or is an order."""
     for name in folders:
         write(tmp_path / name, rex_dot_mp4="x")
     named = zip(folders, captions, strict=True)
