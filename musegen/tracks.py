@@ -245,6 +245,7 @@ DRUM_NAMES = re.compile(
     r"bubn(?:y|j|evi)|\bdob(?:ok)?\b|vurmal|trống|bater[ií]a|batter(?:i[ae]|y)|τύμπαν|ντραμς|"
     r"ударн|барабан|перкусс|"
     r"תופים|طبول|กลอง|ドラム|パーカッション|スネア|ハイハット|打楽器|드럼|타악기|鼓|打击乐|打擊樂|"
+    r"\b(?:low|mid|hi|high|floor|rack)[ -]?toms?\b|side ?stick|"
     r"groove agent|^(?:beats?|ride|crash|hh|oh|bd|sd|sn|rims?|snaps?|toms?)\W*\d*$",
     re.IGNORECASE,
 )

@@ -9,10 +9,20 @@ from typing import Any
 import numpy as np
 
 from musegen.controls import LOUDEST, MIDDLE, STILL, USUAL_VOLUME, Controls
-from musegen.files.parts import CHANNELS, DATA, ZONE, channels, members
+from musegen.files.parts import (
+    CHANNELS,
+    DATA,
+    GS_CHANNELS,
+    ZONE,
+    channel_of_part,
+    channels,
+    members,
+    ports,
+)
 from musegen.roll import differ
 from musegen.smf.events import Events
-from musegen.smf.kinds import CONTROL, PARAMETER_LOW, PITCH_BEND, SYSEX
+from musegen.smf.kinds import CONTROL, ESCAPE, PARAMETER_LOW, PITCH_BEND, SYSEX
+from musegen.smf.sysex import GS_RANGE, XG_RANGE
 from musegen.tracks import Part
 
 VOLUME, PAN, EXPRESSION, DATA_LOW = 7, 10, 11, 38
@@ -30,7 +40,22 @@ cents, and how far above its keys a channel sounds: a semitone at most, as bends
 
 BEND_MIDDLE, USUAL_RANGE, RANGE_OF_MEMBERS = 8192, 2, 48
 
+NO_RANGE = 64
+"""The value in a message to a part that is a range of 0 semitones."""
+
 NONE_LOWERED: Mapping[int, int] = {}
+
+
+def ranges_of_parts(events: Events) -> dict[int, tuple[int, int]]:
+    """Return the channels and the ranges of bends that messages to parts set, in semitones, by the
+    numbers of their events."""
+    found = dict[int, tuple[int, int]]()
+    for number, message in events.messages.items():
+        for pattern, of in ((GS_RANGE, GS_CHANNELS), (XG_RANGE, range(CHANNELS))):
+            if part := pattern.match(message):
+                port = int(ports(events, np.array([number]))[0])
+                found[number] = channel_of_part(part, of, port), max(part[3][0] - NO_RANGE, 0)
+    return found
 
 
 @dataclass
@@ -104,7 +129,8 @@ class Messages:
     """The messages of a file that set controllers, as columns, in the order of their times.
 
     at: ticks, or steps of a song. channel: 16 * port + channel. status: without its channel;
-    `SYSEX` of a reset, which sets all channels of its port back. first, second: the data bytes.
+    `SYSEX` of a reset, which sets all channels of its port back, and `ESCAPE` of a range of bends
+    that a message sets, in semitones as its first byte. first, second: the data bytes.
     """
 
     at: np.ndarray
@@ -120,13 +146,18 @@ class Messages:
         `lowered`: other values, from 0 to 16383, of some bends, by the numbers of their events.
         """
         turned = events.controls(VOLUME, PAN, EXPRESSION, *PARAMETERS)
-        bends = np.flatnonzero(events.kind == PITCH_BEND)
-        numbers = events.by_time(np.concatenate([turned, bends, events.resets]))
+        bends, ranges = np.flatnonzero(events.kind == PITCH_BEND), ranges_of_parts(events)
+        others = np.array([*ranges], np.int64)
+        numbers = events.by_time(np.concatenate([turned, bends, events.resets, others]))
         data = events.value(0, numbers), events.value(1, numbers)
+        channel, status = channels(events, numbers), events.kind[numbers]
+        for place in np.isin(numbers, others).nonzero()[0].tolist() if ranges else []:
+            channel[place], data[0][place] = ranges[int(numbers[place])]
+            status[place] = ESCAPE
         for place in np.isin(numbers, [*lowered]).nonzero()[0].tolist():
             value = lowered[int(numbers[place])]
             data[0][place], data[1][place] = value & 0x7F, value >> 7
-        return cls(events.tick[numbers], channels(events, numbers), events.kind[numbers], *data)
+        return cls(events.tick[numbers], channel, status, *data)
 
     def controls(self, parts: Sequence[Part]) -> tuple[Controls, ...]:
         """Return the controls of each part: those of its channel."""
@@ -140,7 +171,9 @@ class Messages:
                     if state.pop(one, None):
                         rows[one].append((at, *_Channel().values))
                 continue
-            if status == PITCH_BEND:
+            if status == ESCAPE:
+                state[channel].bend_range = first, 0
+            elif status == PITCH_BEND:
                 state[channel].bend = first | second << 7
             else:
                 state[channel].receive(first, second)

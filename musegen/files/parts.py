@@ -26,7 +26,7 @@ from musegen.smf.kinds import (
     PROGRAM,
     SYSEX,
 )
-from musegen.smf.sysex import GS_PART, STANDARDS, XG_PART
+from musegen.smf.sysex import GS_PART, GS_PROGRAM, STANDARDS, XG_BANK, XG_PART, XG_PROGRAM
 from musegen.tracks import DRUM_CHANNEL, Part
 
 CHANNELS = 16
@@ -161,6 +161,14 @@ class _Channels:
                 channel = channel_of_part(found, channels, port)
                 self.rhythm.add(channel, tick, MELODIC if use == b"\0" else DRUMS)
                 self.rhythms_set[track << LINE_BITS | channel] = tick
+        for pattern, channels in ((GS_PROGRAM, GS_CHANNELS), (XG_PROGRAM, range(CHANNELS))):
+            if found := pattern.match(message):
+                program = found[3][0] & 0x7F
+                self.set_program(
+                    track, number, tick, channel_of_part(found, channels, port), program
+                )
+        if found := XG_BANK.match(message):
+            self.bank[channel_of_part(found, range(CHANNELS), port)] = found[3][0]
 
     def _reset(self, number: int, track: int, tick: int, port: int) -> None:
         """Set the channels of a port back."""

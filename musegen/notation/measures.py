@@ -17,6 +17,12 @@ STEPS, HALF_STEPS = 7, 12
 TIMED = ("note", "backup", "forward")
 """The elements that move the place in a measure."""
 
+QUARTERS = {
+    "breve": 8, "whole": 4, "half": 2, "quarter": 1, "eighth": Fraction(1, 2),
+    "16th": Fraction(1, 4), "32nd": Fraction(1, 8), "64th": Fraction(1, 16),
+}  # fmt: skip
+"""The quarter notes of written notes."""
+
 
 def without_cues(root: Element) -> Element:
     """Make the cue notes of a score rests in place: they show what others play; return it."""
@@ -116,6 +122,38 @@ def with_heads(root: Element) -> Element:
             head = SubElement(listed, "score-part", id=part.get("id", ""))
             SubElement(head, "part-name")
     return root
+
+
+def with_divisions(root: Element) -> Element:
+    """Say in place how quarter notes are divided where a part does not, or by 0; return the
+    score.
+
+    It is what the first note that shows its value says, else what another part says, else 1.
+    """
+    for one in root.iterfind("part/measure/attributes"):
+        for divisions in one.findall("divisions"):
+            if not float(divisions.text or 0) > 0:
+                one.remove(divisions)
+    others = [one.text for one in root.iterfind("part/measure/attributes/divisions")]
+    for part in root.findall("part"):
+        timed = [one for one in part.iterfind("measure/*") if one.tag in (*TIMED, "attributes")]
+        said = (n for n, one in enumerate(timed) if one.find("divisions") is not None)
+        unsaid = timed[: next(said, len(timed))]
+        notes = [one for one in unsaid if one.find("duration") is not None]
+        if notes:
+            shown = filter(None, map(_divisions, notes))
+            found = Element("attributes")
+            SubElement(found, "divisions").text = str(next(shown, next(iter(others), 1)))
+            part.find("measure").insert(0, found)  # pyright: ignore[reportOptionalMemberAccess]
+    return root
+
+
+def _divisions(note: Element) -> int:
+    """Return the divisions of a quarter note of a note that shows its value; 0 for others."""
+    value = QUARTERS.get(note.findtext("type", ""))
+    is_plain = all(note.find(mark) is None for mark in ("dot", "time-modification", "grace"))
+    length = Fraction(note.findtext("duration", "0").strip())
+    return round(length / value) if value and is_plain else 0
 
 
 def with_steps(root: Element) -> Element:

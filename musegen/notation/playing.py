@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from musegen.files.parts import CHANNELS
+from musegen.notation.dynamics import UnprintedLevels
 from musegen.notation.instruments import Levels
 from musegen.notation.pedals import Presses
 from musegen.notation.swing import Swing, swung
@@ -113,7 +114,7 @@ class Players:
 
     kits: those of drums. sounds: what plays others where the score has no number, see
     `named_sounds`. pedals: what the pedals of each part do. levels: see `levels_of`. swings: see
-    `swings_of`.
+    `swings_of`. dynamics: the loudness that is not printed, see `dynamics_of`.
     """
 
     kits: Container[str]
@@ -121,6 +122,7 @@ class Players:
     pedals: Mapping[str, Presses]
     levels: Mapping[str, Levels]
     swings: list[Swing]
+    dynamics: Mapping[str, UnprintedLevels]
 
     def of(self, part: Any) -> str:
         """Return the id of a part of music21, which is in a group named by it.
@@ -151,6 +153,8 @@ def play(score: Any, players: Players, numbers: Sequence[int]) -> bytes:
     is_sung = any(SINGERS.search(part.partName or "") for part in score.parts)
     for name, group in itertools.groupby(score.parts, players.of):
         staves, drums = list(group), name in players.kits
+        for part in staves:
+            _insert(players.dynamics.get(name, {}), part)
         for part, strokes in zip(staves, _strokes(staves, order, players.swings), strict=True):
             channel = DRUMS if drums else next(free)
             program = 0 if drums else _program(part, players.sounds.get(name, ""), is_sung)
@@ -169,6 +173,19 @@ def play(score: Any, players: Players, numbers: Sequence[int]) -> bytes:
     file.save(file=stream)
     ports = [number // (CHANNELS - 1) for number in range(len(score.parts))]
     return with_ports(stream.getvalue(), ports)
+
+
+def _insert(levels: UnprintedLevels, part: Any) -> None:
+    """Add dynamics that are not printed to a part of music21 in place."""
+    from music21.dynamics import Dynamic
+
+    if levels:
+        measures = list(part.getElementsByClass("Measure"))
+        for number, mine in levels.items():
+            for at, share in mine:
+                one = Dynamic()
+                one.volumeScalar = share
+                measures[number].insert(at, one)
 
 
 def _program(part: Any, sound: str, is_sung: bool) -> int:
@@ -353,18 +370,24 @@ def _messages(strokes: Iterable[_Stroke], channel: int) -> Iterator[Event]:
 
     for one in strokes:
         pitch = one.note.pitch.midi
-        loud = min(max(round(127 * (one.note.volume.cachedRealized or 0.5)), 1), 127)
+        loud = min(max(round(127 * one.note.volume.cachedRealized), 1), 127)
         yield one.begin, mido.Message("note_on", channel=channel, note=pitch, velocity=loud)
         yield one.end, mido.Message("note_off", channel=channel, note=pitch)
 
 
 def _sounding(part: Any) -> Iterator[tuple[Any, Any, Any]]:
-    """Yield begin, end and note of all that has a pitch and lasts, its loudness realised."""
+    """Yield begin, end and note of all that has a pitch and lasts, its loudness realised.
+
+    A note that says how loud it is is so, whatever marks are printed.
+    """
     from music21.harmony import ChordSymbol
     from music21.volume import realizeVolume
 
+    sounding = list(part.flatten().notes)
+    for one in sounding:
+        one.volume.velocityIsRelative = one.volume.velocity is None
     realizeVolume(part)
-    for one in part.flatten().notes:
+    for one in sounding:
         end = one.offset + one.quarterLength
         if end > one.offset and not isinstance(one, ChordSymbol):
             notes = one.notes if one.isChord else [one]

@@ -13,10 +13,12 @@ from core.data.limits import Limits
 from core.data.sources import UNREADABLE, RejectedFile
 from core.data.workers import Failure, map_in_processes
 from musegen.notation.drums import is_kit, with_pitches
+from musegen.notation.dynamics import dynamics_of
 from musegen.notation.instruments import by_programs, levels_of, named_sounds
 from musegen.notation.measures import (
     by_parts,
     of_equal_lengths,
+    with_divisions,
     with_heads,
     with_octaves,
     with_repetitions,
@@ -29,6 +31,7 @@ from musegen.notation.pedals import pedals_of
 from musegen.notation.playing import Players, play
 from musegen.notation.swing import swings_of
 from musegen.notation.tempi import with_numbers
+from musegen.notation.tremolos import with_tremolos
 
 PACKED = b"PK"
 CONTAINER = "META-INF/container.xml"
@@ -46,8 +49,8 @@ def to_midi(data: bytes, limits: Limits) -> bytes:
     """Return a score as a MIDI file; raise `RejectedFile` if it is none."""
     text = _unpacked(data, limits) if data.startswith(PACKED) else data
     try:
-        root = with_octaves(with_steps(with_heads(by_parts(_tree(text)))))
-        root = with_repetitions(with_ties(root))
+        root = with_divisions(with_heads(by_parts(_tree(text))))
+        root = with_repetitions(with_ties(with_octaves(with_steps(root))))
     except BROKEN as error:
         raise RejectedFile("unreadable", f"no whole MusicXML: {error}") from error
     try:
@@ -61,15 +64,21 @@ def to_midi(data: bytes, limits: Limits) -> bytes:
     try:
         heads = root.findall("part-list/score-part")
         kits = {head.attrib["id"] for head in heads if is_kit(root, head)}
-        written = with_numbers(without_repeats(without_cues(with_pitches(root, kits))))
+        written = with_tremolos(without_cues(with_pitches(root, kits)))
+        written = with_numbers(without_repeats(written))
         sounding = of_equal_lengths(by_programs(written, kits))
         whole = ElementTree.tostring(sounding, encoding="unicode")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of instruments that music21 does not know
             score = music21.converter.parseData(whole, format="musicxml")
-            levels = levels_of(sounding)
-            swings = swings_of(sounding)
-            players = Players(kits, named_sounds(root), pedals_of(sounding), levels, swings)
+            players = Players(
+                kits=kits,
+                sounds=named_sounds(root),
+                pedals=pedals_of(sounding),
+                levels=levels_of(sounding),
+                swings=swings_of(sounding),
+                dynamics=dynamics_of(sounding),
+            )
             return play(score, players, order)
     except Exception as error:  # music21 raises whatever its readers raise
         detail = f"music21 fails: {error or type(error).__name__}"

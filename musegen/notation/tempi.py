@@ -11,7 +11,8 @@ def with_numbers(root: Element) -> Element:
 
     A `sound` beside it says so in quarter notes a minute, whatever is written: "ca. 90", or that
     one beat is as long as another. Else the first number of a text counts, as of "90-100"; a mark
-    that has none is removed.
+    that has none is removed. A direction that shows nothing leaves its sounds, which music21 reads
+    alone.
     """
     for measure in root.iterfind("part/measure"):
         for direction in measure.findall("direction"):
@@ -28,5 +29,6 @@ def with_numbers(root: Element) -> Element:
                 else:
                     direction.remove(mark)
             if direction.find("direction-type") is None:
-                measure.remove(direction)
+                place = list(measure).index(direction)
+                measure[place : place + 1] = direction.findall("sound")
     return root

@@ -18,8 +18,20 @@ from musegen.files.controls import (
     RESET,
     USUAL_RANGE,
     Parameter,
+    ranges_of_parts,
 )
-from musegen.files.parts import DATA, ZONE, Timeline, channels, last_at, members, on_channels
+from musegen.files.parts import (
+    CHANNELS,
+    DATA,
+    ZONE,
+    Timeline,
+    channels,
+    last_at,
+    members,
+    on_channels,
+    ports,
+)
+from musegen.roll import differ
 from musegen.smf.events import Events
 from musegen.smf.kinds import PITCH_BEND
 
@@ -86,7 +98,8 @@ class HeldBends:
 
 
 def _may_hold(events: Events, bends: np.ndarray) -> np.ndarray:
-    """Return the bends of a semitone or more after which no other one comes for a beat / 12.
+    """Return the bends of a semitone or more after which no other one of their track and channel
+    comes for a beat / 12.
 
     Others are steps of a glide: to know so is ten times as fast as to follow them.
     """
@@ -97,6 +110,7 @@ def _may_hold(events: Events, bends: np.ndarray) -> np.ndarray:
     least = (1 - CLOSE) * BEND_MIDDLE / widest
     wait = np.append(np.diff(events.tick[bends]), events.ticks_per_beat)
     stays = (wait < 0) | (wait > events.ticks_per_beat // TAIL)
+    stays |= differ(events.track[bends[::-1]])[::-1] | differ(events.status[bends[::-1]])[::-1]
     return bends[stays & (np.abs(value - BEND_MIDDLE) >= least)]
 
 
@@ -135,15 +149,23 @@ def _sent(
 
 
 def _has_ranges(events: Events) -> bool:
-    return not {BEND_RANGE[1], ZONE[1]}.isdisjoint(events.parameters)
+    is_chosen = not {BEND_RANGE[1], ZONE[1]}.isdisjoint(events.parameters)
+    return is_chosen or bool(ranges_of_parts(events))
 
 
 def _ranges(events: Events, bent: np.ndarray) -> Timeline:
     """Return the ranges of bends that are set, by channel and tick.
 
-    `bent`: the channels that matter; the masters of zones count too.
+    `bent`: the channels that matter; the masters of zones count too. Of those at one tick resets
+    are first, then messages to parts.
     """
     found, parameters = Timeline(), defaultdict[int, Parameter](Parameter)
+    resets = zip(events.tick[events.resets].tolist(), ports(events, events.resets), strict=True)
+    for tick, port in resets:
+        for one in range(CHANNELS):
+            found.add(int(port) * CHANNELS + one, tick, USUAL_RANGE)
+    for number, (channel, semitones) in ranges_of_parts(events).items():
+        found.add(channel, int(events.tick[number]), semitones)
     numbers = events.controls(*PARAMETERS)
     if ZONE[1] not in events.parameters:
         numbers = numbers[on_channels(channels(events, numbers), bent)]

@@ -1,5 +1,6 @@
 """The score of a MIDI file: its notes in ticks, the parts that play them, its tempi and metres."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from musegen.reading.bends import HeldBends
 from musegen.reading.beside import Beside
 from musegen.reading.claims import Claims
 from musegen.reading.counting import Counting
+from musegen.reading.drum_keys import with_keys_of_names
 from musegen.reading.left_out import LeftOut
 from musegen.reading.metres import Meter, Metres
 from musegen.reading.silence import muted
@@ -150,7 +152,7 @@ class Score:
         self, bars: Bars, owners: tuple[int, ...], tracks: tuple[Track, ...]
     ) -> tuple[Notes, np.ndarray]:
         """Return the notes that sound, on the grid of the bars, and their numbers."""
-        notes = self.notes.shifted(self.bends.semitones)
+        notes = self._in_keys(owners, tracks).shifted(self.bends.semitones)
         quantised, numbers = notes.on_grid(bars, owners, tracks)
         if self.muted.any():
             sounds = ~self.muted[numbers]
@@ -161,10 +163,17 @@ class Score:
             )
         return quantised, numbers
 
+    def _in_keys(self, owners: Sequence[int], tracks: Sequence[Track]) -> TimedNotes:
+        """Return the notes, those of drums in the keys that the names of their parts stand for."""
+        owned = zip(self.parts, owners, strict=True)
+        are_drums = [part.is_drum or (n >= 0 and tracks[n].is_drum) for part, n in owned]
+        return with_keys_of_names(self.notes, self.parts, are_drums)
+
     def performance(self, tracks: tuple[Track, ...], name: str) -> Performance:
         """Return the notes in seconds, with the controls of each part."""
         start, end = self.tempi.seconds(np.stack([self.notes.start, self.notes.end]))
         claims = Claims(tracks, self.parts, tuple(assign(self.parts, tracks)))
+        keys = self._in_keys([-1] * len(self.parts), tracks).pitch
         played = tuple(
             Track(
                 name=tracks[number].name if number >= 0 else part.name,
@@ -179,7 +188,7 @@ class Score:
             track=self.notes.part,
             start=start,
             seconds=end - start,
-            pitch=self.notes.pitch,
+            pitch=keys,
             velocity=self.notes.velocity,
             tracks=played,
             name=name,

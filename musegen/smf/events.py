@@ -36,6 +36,12 @@ LAST_TICK = 2**53
 DEFAULT_BPM = 120.0
 """The tempo of a file without tempo events, by the standard."""
 
+DELTAS = 2**28
+"""The delta times of four bytes: one below 0 comes out as so much more where it is written."""
+
+EARLIEST = 2**16
+"""The most ticks by which a track may begin before the song does."""
+
 
 @dataclass(frozen=True)
 class Events:
@@ -135,7 +141,7 @@ class Events:
             packet = self.payload(number)
             is_first = status == SYSEX or packet.startswith(bytes([SYSEX])) or track != last
             message = (b"" if is_first else unfinished) + packet.removeprefix(bytes([SYSEX]))
-            if any(pattern.match(message) for pattern in FOLLOWED):
+            if FOLLOWED.match(message):
                 found[number] = message
             has_ended = number in found or message.endswith(bytes([ESCAPE]))
             unfinished, last = b"" if has_ended else message[:LONGEST], track
@@ -166,7 +172,7 @@ class Events:
 
 
 def scan(midi: bytes) -> Events:
-    """Find the events of all tracks, each up to its end-of-track event or last whole event.
+    """Find the events of all tracks, each up to its last whole event; see `Walk.follow`.
 
     `midi` is a result of `midi_bytes`.
     """
@@ -178,6 +184,8 @@ def scan(midi: bytes) -> Events:
     delta, at = quantities(walk.raw, at)
     status, has_status = _statuses(walk.raw[at], first[last > first])
     track = np.repeat(np.arange(len(chunks), dtype=np.int32), last - first)
+    if delta.max(initial=0) >= DELTAS - EARLIEST:  # hardly a file has one
+        delta[_early(delta, status, first, last)] -= DELTAS
     tick = _ticks(delta, first, last)
     events = Events(walk.midi, track, tick, status, at + has_status, walk.is_whole)
     return _in_beats(events) if events.division >= IN_FRAMES else events
@@ -198,10 +206,25 @@ def _in_beats(events: Events) -> Events:
 
 
 def _ticks(delta: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """Return the times of events from those since the event before; a track begins at 0."""
+    """Return the times of events from those since the event before, 0 at least; a track begins at
+    0."""
     elapsed = np.zeros(1 + len(delta), np.int64)
     delta.cumsum(out=elapsed[1:])
-    return elapsed[1:] - elapsed[first].repeat(last - first)
+    tick = elapsed[1:] - elapsed[first].repeat(last - first)
+    return np.maximum(tick, 0, out=tick)
+
+
+def _early(
+    delta: np.ndarray, status: np.ndarray, first: np.ndarray, last: np.ndarray
+) -> np.ndarray:
+    """Return the events with which tracks begin a little before 0, as sequencers write it.
+
+    They are the first ones, or follow names and the like at 0.
+    """
+    begins = (status != META) | (delta > 0)
+    found = [a + int(begins[a:b].argmax()) for a, b in zip(first, last, strict=True) if a < b]
+    early = np.array(found, np.int64)
+    return early[delta[early] >= DELTAS - EARLIEST]
 
 
 def _statuses(found: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

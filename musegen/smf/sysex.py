@@ -18,6 +18,11 @@ XG_PART = re.compile(rb"\x43[\x10-\x1f]\x4c\x08()([\x00-\x3f])\x07(.)", re.DOTAL
 """Use part N for rhythm: 0 is melodic, other numbers are drum sets. Each 16 parts of XG are of a
 port."""
 
+GS_PROGRAM = re.compile(rb"\x41.\x42\x12([\x40\x50])([\x10-\x1f])\x00.(.)", re.DOTALL)
+XG_PROGRAM = re.compile(rb"\x43[\x10-\x1f]\x4c\x08()([\x00-\x3f])\x03(.)", re.DOTALL)
+XG_BANK = re.compile(rb"\x43[\x10-\x1f]\x4c\x08()([\x00-\x3f])\x01(.)", re.DOTALL)
+"""Set the program of part N, in GS after its bank; and its bank."""
+
 GS_SHIFT = re.compile(rb"\x41.\x42\x12([\x40\x50])([\x10-\x1f])\x16(.)", re.DOTALL)
 XG_SHIFT = re.compile(rb"\x43[\x10-\x1f]\x4c\x08()([\x00-\x3f])\x08(.)", re.DOTALL)
 MASTER_SHIFT = re.compile(
@@ -27,7 +32,20 @@ MASTER_SHIFT = re.compile(
 """Shift the keys of part N, or of all parts of a port, by semitones above 64; the last one of any
 standard."""
 
-FOLLOWED = (RESETS, GS_PART, XG_PART, GS_SHIFT, XG_SHIFT, MASTER_SHIFT)
+GS_RANGE = re.compile(rb"\x41.\x42\x12([\x40\x50])([\x20-\x2f])\x10(.)", re.DOTALL)
+XG_RANGE = re.compile(rb"\x43[\x10-\x1f]\x4c\x08()([\x00-\x3f])\x23(.)", re.DOTALL)
+"""Set the range of bends of part N, in semitones above 64."""
+
+FOLLOWED = re.compile(
+    b"|".join(
+        one.pattern
+        for one in (
+            *(RESETS, GS_PART, XG_PART, GS_PROGRAM, XG_PROGRAM, XG_BANK),
+            *(GS_SHIFT, XG_SHIFT, MASTER_SHIFT, GS_RANGE, XG_RANGE),
+        )
+    ),
+    re.DOTALL,
+)
 """The sysex messages that are followed: others pass."""
 
 LONGEST = 16

@@ -4,7 +4,7 @@ from bisect import bisect_left
 
 import numpy as np
 
-from musegen.smf.kinds import END_OF_TRACK, ESCAPE, META, PITCH_BEND, PROGRAM, SYSEX
+from musegen.smf.kinds import END_OF_TRACK, ESCAPE, META, NOTE_OFF, PITCH_BEND, PROGRAM, SYSEX
 from musegen.smf.quantities import quantity
 
 WINDOW = 1 << 16
@@ -95,15 +95,48 @@ class Walk:
         return at
 
     def follow(self, begin: int, end: int) -> None:
-        """Go through a track, up to its last event that is whole."""
-        at, data_bytes = begin, 2
+        """Go through a track, up to its last event that is whole.
+
+        Programs that add to tracks, or join them, leave an end of track before that of the chunk:
+        what follows counts where all of it is events. Else it is padding.
+        """
+        after = self._after_track(begin, end)
+        if after < end and self._are_events(after, end):
+            while after < end:
+                after = self._after_track(after, end)
+
+    def _after_track(self, at: int, end: int) -> int:
+        """Return the index after the next end of track, or the end, and keep the events up to
+        it."""
+        data_bytes = 2
         while at < end:
             self.single.append(at)
             after, data_bytes, is_plain = self._after(at, data_bytes)
             at = max(after, self._after_run(at, end)) if is_plain else after
-        if end < at < STOP:
+        if at == STOP:
+            return self._after_end(self.single[-1])
+        if at > end:
             self.single.pop()
             self.is_whole = False
+        return end
+
+    def _after_end(self, at: int) -> int:
+        """Return the index after an end of track."""
+        _, status = quantity(self.midi, at)
+        length, after = quantity(self.midi, status + 2)
+        return after + length
+
+    def _are_events(self, at: int, end: int) -> bool:
+        """Return whether all up to an end is whole events, whose first one has a status."""
+        data_bytes, is_first = 2, True
+        while at < end:
+            _, status = quantity(self.midi, at)
+            if is_first and self.midi[status] < NOTE_OFF:
+                return False
+            after, data_bytes, _ = self._after(at, data_bytes)
+            is_first = after == STOP
+            at = self._after_end(at) if is_first else after
+        return at == end
 
     def _after_run(self, at: int, end: int) -> int:
         """Return the index after the plain events from here on, and keep all but the first."""

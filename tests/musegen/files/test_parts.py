@@ -178,6 +178,22 @@ def test_a_message_that_has_ended_is_not_gone_on_with():
     assert played(messages, note(60, 9, channel=11)) == [(60, "drums", 0)]
 
 
+@pytest.mark.parametrize(
+    "message", ["41 10 42 12 40 11 00 00 21 0e f7", "43 10 4c 08 00 03 21 f7"]
+)
+def test_messages_set_the_program_of_a_part(message: str):
+    """Program 33 of channel 1, from there on."""
+    tracks = note(60, 480) + sysex(message) + note(62, 480), note(64, 480, channel=2)
+    assert played(*tracks) == [(60, "0", 0), (62, "33", 0), (64, "0", 0)]
+
+
+def test_a_message_chooses_the_bank_of_a_part_of_xg():
+    xg, bank = sysex("43 10 4c 00 00 7e 00 f7"), sysex("43 10 4c 08 01 01 7f f7")
+    assert played(xg + bank + program(0, channel=2) + note(36, 480, channel=2)) == [
+        (36, "drums", 0)
+    ]
+
+
 def test_gs_parts_of_the_other_port_become_drums_there():
     """Block 50 is of port 1 in messages on port 0, and of port 0 in those on port 1."""
     message = "41 10 42 12 50 1a 15 02 7f f7"

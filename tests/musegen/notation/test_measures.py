@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from musegen.files.midi import Song, read_midi
+from musegen.files.midi import Song, read_midi, read_performance
 from musegen.notation.measures import of_equal_lengths, without_cues
 from musegen.roll import Grid
 from musegen.tracks import Track
@@ -227,3 +227,32 @@ def test_a_key_of_no_circle_of_fifths_is_none() -> None:
     )
     song = read([BAR.replace("<time>", f"<key>{key}</key><time>") + line("CDEF")])
     assert song.notes.pitch.tolist() == [36, 38, 40, 41] and not song.marks
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("divisions", ["", "<divisions>0</divisions>"])
+def test_a_part_that_says_no_divisions_has_those_of_its_notes_or_of_other_parts(divisions: str):
+    """Of four quarters that last 6 each; without a written value as those of another part; 1."""
+    named = "<type>quarter</type>"
+
+    def bar(letters: str, duration: int, shown: str = "") -> str:
+        pitches = (f"<pitch><step>{one}</step><octave>4</octave></pitch>" for one in letters)
+        return "".join(f"<note>{p}<duration>{duration}</duration>{shown}</note>" for p in pitches)
+
+    def placed(*parts: str) -> list[list[float]]:
+        heads = "".join(
+            f'<score-part id="P{n}"><part-name/></score-part>' for n in range(len(parts))
+        )
+        inside = "".join(
+            f'<part id="P{n}"><measure>{one}</measure></part>' for n, one in enumerate(parts)
+        )
+        text = f"<score-partwise><part-list>{heads}</part-list>{inside}</score-partwise>"
+        played = read_performance(text.encode())
+        return [(2 * played.start[played.track == n]).tolist() for n in range(len(parts))]
+
+    said = f"<attributes>{divisions}</attributes>"
+    beats = [0.0, 1.0, 2.0, 3.0]
+    assert placed(said + bar("CDEF", 6, named)) == [beats]
+    other = "<attributes><divisions>4</divisions></attributes>" + bar("GABA", 4)
+    assert placed(said + bar("CDEF", 4), other) == [beats, beats]
+    assert placed(said + bar("CDEF", 1)) == [beats]

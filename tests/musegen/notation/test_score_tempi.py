@@ -37,3 +37,16 @@ def test_a_mark_is_played_at_its_number(mark: str, sound: str, bpm: float):
     )
     song = read_midi(score.encode(), PIANO, Grid(steps_per_beat=1))
     assert song.tempo_bpm.tolist() == pytest.approx([bpm])
+
+
+@pytest.mark.slow
+def test_a_tempo_in_a_direction_that_shows_nothing_is_played():
+    pytest.importorskip("music21")
+    score = (
+        '<score-partwise><part-list><score-part id="P1"><part-name>Piano</part-name></score-part>'
+        '</part-list><part id="P1"><measure><attributes><divisions>1</divisions></attributes>'
+        '<direction><sound tempo="90"/></direction><note><pitch><step>C</step><octave>4</octave>'
+        "</pitch><duration>4</duration></note></measure></part></score-partwise>"
+    )
+    song = read_midi(score.encode(), PIANO, Grid(steps_per_beat=1))
+    assert song.tempo_bpm.tolist() == pytest.approx([90])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from handmade import END, meta, midi, name, note, program
+from handmade import END, meta, midi, name, note, number, program
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -275,8 +275,52 @@ def test_a_track_ends_with_its_last_whole_event():
     cut = scan(midi_bytes(PLAIN[: -len(END) - 1], LIMITS))
     assert columns(cut) == [(0, 0, 0x90)]
     assert not cut.is_whole
-    after_its_end = midi(note(60, 480) + END + note(62, 480))
-    assert len(scan(after_its_end)) == 3
+
+
+def test_events_after_an_end_of_track_count_where_all_of_the_chunk_is_events():
+    """Programs append to a track, or join several, and leave ends in its middle."""
+    two = note(60, 480) + END + note(62, 480, after=20)
+    assert [tick for _, tick, _ in columns(scan(midi(two)))] == [0, 480, 480, 500, 980, 980]
+    assert len(scan(midi(two + END + two, note(60, 480)))) == 12 + 3
+    assert len(scan(midi(END + note(60, 480)))) == 4
+
+
+@pytest.mark.parametrize(
+    "padding",
+    [
+        bytes(9),
+        b"\xff" * 8,
+        b"XFIH\x00\x01",
+        note(60, 480)[:-1],
+        b"\x00\x3c\x40",
+        note(61, 9) + b"\0",
+    ],
+)
+def test_what_follows_an_end_of_track_and_is_no_event_is_padding(padding: bytes):
+    events = note(60, 480) + END + padding
+    whole = midi(b"")[:14] + b"MTrk" + struct.pack(">I", len(events)) + events
+    found = scan(midi_bytes(whole, LIMITS))
+    assert len(found) == 3
+    check_events(found)
+
+
+def test_a_track_may_begin_a_little_before_0():
+    """2**28 - 1 is -1: the event is at the beginning, and those after it are not late."""
+    early = b"\xff\xff\xff\x7f" + program(3)[1:] + note(60, 480, after=1)
+    named = name("x") + b"\xff\xff\xff\x60" + note(62, 480)[1:] + note(64, 9, after=32)
+    found = columns(scan(midi(early, named, note(60, 480))))
+    assert [tick for track, tick, _ in found if track == 0] == [0, 0, 480, 480]
+    assert [tick for track, tick, _ in found if track == 1] == [0, 0, 448, 480, 489, 489]
+    assert [tick for track, tick, _ in found if track == 2] == [0, 480, 480]
+
+
+def test_a_long_wait_is_no_delta_time_below_0():
+    late = number(2**27) + note(60, 480)[1:]
+    found = columns(scan(midi(late, late, late)))
+    assert {tick for _, tick, _ in found} == {2**27, 2**27 + 480}
+    far = 2**28 - 1
+    found = columns(scan(midi(note(60, far), number(far) + note(60, far)[1:])))
+    assert [tick for *_, tick, _ in found] == [0, far, far, 0, far - 1, far - 1]
 
 
 @pytest.mark.parametrize(
