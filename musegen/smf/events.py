@@ -186,7 +186,9 @@ def scan(midi: bytes) -> Events:
     track = np.repeat(np.arange(len(chunks), dtype=np.int32), last - first)
     if delta.max(initial=0) >= DELTAS - EARLIEST:  # hardly a file has one
         delta[_early(delta, status, first, last)] -= DELTAS
-    tick = _ticks(delta, first, last)
+        tick = np.maximum(_ticks(delta, first, last), 0)
+    else:
+        tick = _ticks(delta, first, last)
     events = Events(walk.midi, track, tick, status, at + has_status, walk.is_whole)
     return _in_beats(events) if events.division >= IN_FRAMES else events
 
@@ -206,12 +208,10 @@ def _in_beats(events: Events) -> Events:
 
 
 def _ticks(delta: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """Return the times of events from those since the event before, 0 at least; a track begins at
-    0."""
+    """Return the times of events from those since the event before; a track begins at 0."""
     elapsed = np.zeros(1 + len(delta), np.int64)
     delta.cumsum(out=elapsed[1:])
-    tick = elapsed[1:] - elapsed[first].repeat(last - first)
-    return np.maximum(tick, 0, out=tick)
+    return elapsed[1:] - elapsed[first].repeat(last - first)
 
 
 def _early(

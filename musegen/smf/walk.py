@@ -21,6 +21,9 @@ STOP = 2**31 - 1
 SYSTEM_DATA = {0xF1: 1, 0xF2: 2, 0xF3: 1}
 """Data bytes of system messages; others have none."""
 
+LONGEST_END = 7
+"""The bytes of an end of track whose delta time is as long as can be."""
+
 NO_DELTA, OTHER = 1, 2
 """Bits of a byte from 0x80 on: no byte of a delta time, as the fourth in a row; no status of a
 plain event, or not the first in a row."""
@@ -114,7 +117,8 @@ class Walk:
             after, data_bytes, is_plain = self._after(at, data_bytes)
             at = max(after, self._after_run(at, end)) if is_plain else after
         if at == STOP:
-            return self._after_end(self.single[-1])
+            last = self.single[-1]
+            return self._after_end(last) if end - last > LONGEST_END else end
         if at > end:
             self.single.pop()
             self.is_whole = False

@@ -232,7 +232,7 @@ def test_a_key_of_no_circle_of_fifths_is_none() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("divisions", ["", "<divisions>0</divisions>"])
 def test_a_part_that_says_no_divisions_has_those_of_its_notes_or_of_other_parts(divisions: str):
-    """Of four quarters that last 6 each; without a written value as those of another part; 1."""
+    """Four quarters last 6 each; without a written value as those of another part; 1."""
     named = "<type>quarter</type>"
 
     def bar(letters: str, duration: int, shown: str = "") -> str:
