@@ -6,7 +6,7 @@ A sampler plays its one sound at a C, and songs of samplers have all drums at th
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 
@@ -59,7 +59,7 @@ def with_keys_of_names(
     return notes if pitch is notes.pitch else replace(notes, pitch=pitch)
 
 
-@cache
+@lru_cache(10_000)
 def _keys_of(name: str) -> tuple[int, ...]:
     """Return the keys of the drum that a name says; none where it says none, or several.
 
