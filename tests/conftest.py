@@ -3,6 +3,7 @@
 import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported; child processes inherit it
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before a test imports onnxruntime
 
 import gc
 import math

@@ -13,6 +13,7 @@ import importlib
 import io
 import json
 import logging
+import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -42,6 +43,10 @@ TRACED, TRIED = 2, 3
 
 MOST = 4096
 """The largest batch of a graph of ONNX."""
+
+NO_REPORTS = "ORT_DISABLE_TELEMETRY"
+"""The variable that keeps ONNX Runtime, while it is loaded, from reporting its use to its makers
+over the network and from keeping a file for that among temporary ones."""
 
 Facts = Mapping[str, str]
 Run = Callable[[Mapping[str, Tensor]], Sequence[Tensor]]
@@ -173,7 +178,11 @@ def _written(path: Path, network: torch.nn.Module, overwrite: bool) -> Iterator[
 
 
 def _needed(package: str) -> Any:
-    """Import a package of the extra `export`; `UserError` where it is missing."""
+    """Import a package of the extra `export`; `UserError` where it is missing.
+
+    Nothing is sent anywhere, unless the user has set `NO_REPORTS` to 0.
+    """
+    os.environ.setdefault(NO_REPORTS, "1")
     try:
         return importlib.import_module(package)
     except ImportError as error:

@@ -3,7 +3,9 @@
 import contextlib
 import json
 import logging
+import os
 import resource
+import subprocess
 import sys
 import warnings
 from functools import partial
@@ -12,6 +14,7 @@ from pathlib import Path
 import jaxtyping
 import pytest
 import torch
+from conftest import REPOSITORY
 from faults import in_a_child
 from safetensors import safe_open
 from torch import Tensor, nn
@@ -20,7 +23,15 @@ from untrained import GENERATORS, untrained
 from core.app.domain import find_domain
 from core.errors import ConfigError, UserError
 from core.exchange import export as export_module
-from core.exchange.export import _tracing, format_of, largest_error, program_of, write_graph
+from core.exchange.export import (
+    NO_REPORTS,
+    _needed,
+    _tracing,
+    format_of,
+    largest_error,
+    program_of,
+    write_graph,
+)
 from core.exchange.graph import Graph
 from core.ring.model import DOMAIN as RING
 from core.training.run import Run
@@ -211,6 +222,27 @@ def test_a_missing_extra_is_named(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"pip install 'pianoreel\[export\]'"):
         untrained(*GENERATORS["ring with labels"]).export(tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("own", "expected"), [(None, "1"), ("0", "0")])
+def test_onnxruntime_is_loaded_without_reports_of_its_use(own, expected, monkeypatch):
+    """Unless the user wants them."""
+    monkeypatch.delenv(NO_REPORTS)
+    if own:
+        monkeypatch.setenv(NO_REPORTS, own)
+    monkeypatch.setattr("importlib.import_module", lambda _: os.environ.get(NO_REPORTS))
+    assert _needed("onnxruntime") == expected
+
+
+@pytest.mark.slow
+def test_onnxruntime_leaves_nothing_among_temporary_files(tmp_path):
+    """It keeps the name of a session there before it reports its use."""
+    pytest.importorskip("onnxruntime")
+    others = {name: value for name, value in os.environ.items() if name != NO_REPORTS}
+    code = "from core.exchange.export import _needed; _needed('onnxruntime')"
+    command, env = [sys.executable, "-c", code], {**others, "TMPDIR": str(tmp_path)}
+    subprocess.run(command, cwd=REPOSITORY, env=env, check=True)
+    assert not (tmp_path / ".ses").exists()
 
 
 def test_the_domain_of_a_run_is_found_by_its_name_or_its_settings(tmp_path):
