@@ -10,7 +10,7 @@ A model that fails says why, and the others go on; the same command resumes.
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,11 +156,12 @@ def compare(
     require_starts(domain, chosen, to / "runs")
     create_folder(to)
     with locked(to):  # of two at once each would leave out what the other trains
-        models = train_each(chosen, to / "runs", train)
+        models, left_out = train_each(chosen, to / "runs", train)
         with counting("measuring") as tasks:
             evaluation = domain.evaluate(models, data, count, seed, other, tasks)
         _show(domain, models, data, other, seed, to / PICTURE)
         _report(models, evaluation, to, as_json)
+    require_all(left_out)
 
 
 def _report(models: Sequence[Model], evaluation: Evaluation, to: Path, as_json: bool) -> None:
@@ -209,13 +210,14 @@ def _show(
 
 def train_each(
     chosen: Sequence[Contender], to: Path, train: Callable[[Contender, Path], Model]
-) -> list[Model]:
-    """Train each into a folder of its own; `UserError` where all fail, or settings are wrong.
+) -> tuple[list[Model], dict[str, UserError]]:
+    """Train each into a folder of its own; return the models, and errors of others by their title.
 
-    `Resumable` where all are, as on a full disk.
+    `UserError` where all fail, or settings are wrong; `Resumable` where all are, as on a full
+    disk.
     """
     done: list[Model] = []
-    failed: list[UserError] = []
+    failed: dict[str, UserError] = {}
     for number, one in enumerate(chosen):
         print(f"{number + 1} of {len(chosen)}: {one.title}", file=sys.stderr)
         try:
@@ -224,14 +226,31 @@ def train_each(
             raise
         except UserError as error:
             print(f"{one.title} is left out: {error}", file=sys.stderr)
-            failed.append(error)
+            failed[one.title] = error
     if not done:
-        if all(isinstance(error, Resumable) for error in failed):
+        if _can_go_on(failed):
             raise Resumable(
                 "no model could be trained: once that is fixed, the same command resumes"
             )
         raise UserError("no model could be trained")
-    return done
+    return done, failed
+
+
+def require_all(left_out: Mapping[str, UserError]) -> None:
+    """Raise `UserError` where models are left out, `Resumable` where all of them can go on.
+
+    The tables of the others are written before.
+    """
+    if left_out:
+        kind = Resumable if _can_go_on(left_out) else UserError
+        raise kind(
+            f"the tables are without {', '.join(left_out)}: once that is fixed, the same command "
+            "adds what is missing"
+        )
+
+
+def _can_go_on(errors: Mapping[str, UserError]) -> bool:
+    return all(isinstance(error, Resumable) for error in errors.values())
 
 
 def costs(models: Sequence[Model], to: Path) -> Table:

@@ -209,6 +209,17 @@ def test_of_two_comparisons_in_one_folder_the_second_is_refused(tmp_path: Path):
     assert run(*command)[0] == 0
 
 
+def test_a_comparison_without_one_of_its_models_is_written_and_no_success(tmp_path: Path):
+    models = ("--model", "vae", "--model", "gan")
+    command = ("ring", "compare", *models, *TINY, "--count", 9, "--to", tmp_path)
+    (tmp_path / "runs" / "gan").mkdir(parents=True)
+    with locked(tmp_path / "runs" / "gan"):
+        code, out, said = run(*command)
+    assert (code, "error: the tables are without gan: once that is fixed" in said) == (1, True)
+    assert out.splitlines()[-1] == str(tmp_path / "comparison.md")
+    assert run(*command)[0] == 0
+
+
 @pytest.mark.parametrize("start", ["nowhere", "{to}/runs/wgan", "{to}/runs/gan-from-wgan"])
 def test_a_start_that_nothing_trains_is_refused_before_the_first_trains(
     tmp_path: Path, start: str

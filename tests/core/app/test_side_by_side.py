@@ -8,7 +8,16 @@ from fake_domain import fake_domain, fake_model
 from rich.table import Table
 from torch import nn
 
-from core.app.comparison import Contender, Cost, contenders, costs, markdown, train_each, write
+from core.app.comparison import (
+    Contender,
+    Cost,
+    contenders,
+    costs,
+    markdown,
+    require_all,
+    train_each,
+    write,
+)
 from core.app.domain import Domain
 from core.app.model import Model
 from core.errors import ConfigError, Resumable, Stopped, UserError
@@ -32,8 +41,9 @@ def test_each_is_trained_into_a_folder_of_its_own_and_those_that_fail_are_left_o
         return model(one.title)
 
     three = [Contender("vae"), Contender("gan"), Contender("ae", ("model.game=hinge", "a=2"))]
-    done = train_each(three, tmp_path, train)
+    done, left_out = train_each(three, tmp_path, train)
     assert [trained.name for trained in done] == ["vae", "ae-game=hinge-a=2"]
+    assert list(left_out) == ["gan"]
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
         "1 of 3: vae",
@@ -51,6 +61,21 @@ def test_a_comparison_on_a_full_disk_can_be_resumed(tmp_path):
 
     with pytest.raises(Resumable, match=r"no model could be trained: .*the same command resumes"):
         train_each([Contender("vae"), Contender("gan")], tmp_path, train)
+
+
+@pytest.mark.parametrize(
+    ("errors", "code"),
+    [
+        ({"gan": Resumable("no room")}, 3),
+        ({"gan": UserError("no such weights")}, 1),
+        ({"gan": Resumable("no room"), "ae": UserError("no such weights")}, 1),
+    ],
+)
+def test_a_comparison_without_one_of_its_models_is_no_success(errors, code: int):
+    with pytest.raises(UserError, match=f"without {', '.join(errors)}: .*same command") as caught:
+        require_all(errors)
+    assert caught.value.exit_code == code
+    require_all({})
 
 
 @pytest.mark.parametrize("error", [ConfigError("no such key"), Stopped("stopped after step 3")])
