@@ -301,6 +301,8 @@ def open_preparation(
                 remove_unfinished(folder)
             yield folder
     except PermissionError as error:
+        if not Path(error.filename or folder).is_relative_to(folder):
+            raise  # of a file that is read, or a program that is started
         raise UserError(f"cannot write to {folder}: {error.strerror}") from error
     except (FileExistsError, NotADirectoryError) as error:
         raise UserError(f"{folder} is no folder: choose another one") from error

@@ -180,7 +180,7 @@ class Store:
             self.facts: dict[str, Any] = self.index["facts"]
             self._digests: dict[str, str] = dict(self.index["sha256"])
             written_format = self.index.get("format")
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path} is damaged: delete {folder} and prepare it again") from error
         domain = self.facts.get("domain", "DOMAIN")
         require_format(folder, written_format, f"pianoreel {domain} prepare")

@@ -311,6 +311,8 @@ def _kinds(weights: Any) -> dict[str, str]:
 def _read_index(path: Path) -> Index:
     try:
         index = Index.model_validate(read_json(path))
+    except PermissionError as error:
+        raise Corrupt(f"{path} cannot be read: {error.strerror}") from error
     except (OSError, ValueError) as error:
         raise Corrupt(f"{path} is missing or damaged") from error
     if index.sha256 and index.sha256 != index.seal():

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 from multiprocessing.connection import Connection
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -124,6 +125,14 @@ def test_an_unfinished_preparation_of_another_version_is_refused_with_the_cure(t
 def test_a_damaged_index_is_refused(folder: Path, text: str):
     (folder / "index.json").write_text(text)
     with pytest.raises(UserError, match=r"index\.json is damaged"):
+        Store(folder)
+
+
+def test_an_index_that_cannot_be_read_is_not_called_damaged(folder: Path, monkeypatch):
+    """The data are whole: nobody is to delete them."""
+    closed = PermissionError(13, "Permission denied", str(folder / "index.json"))
+    monkeypatch.setattr("core.data.store.read_json", Mock(side_effect=closed))
+    with pytest.raises(PermissionError):
         Store(folder)
 
 

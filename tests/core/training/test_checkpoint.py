@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -303,6 +304,13 @@ def test_weights_that_are_not_finite_are_refused(saved: Path, value: float):
 def test_facts_that_are_no_numbers_are_refused(saved: Path, facts: dict[str, Any]):
     reseal(saved, lambda values: values.update(facts=facts))
     with pytest.raises(Corrupt, match=rf"{saved}/state\.json"):
+        Checkpoint.open(saved)
+
+
+def test_an_index_that_cannot_be_read_says_why(saved: Path, monkeypatch):
+    closed = PermissionError(13, "Permission denied", str(saved / "state.json"))
+    monkeypatch.setattr(module, "read_json", Mock(side_effect=closed))
+    with pytest.raises(Corrupt, match=r"state\.json cannot be read: Permission denied"):
         Checkpoint.open(saved)
 
 
