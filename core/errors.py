@@ -7,10 +7,12 @@ class UserError(Exception):
     """One clear sentence for the user: what is wrong, where, and what to do. No traceback.
 
     `printed_by_first`: it is one of several processes, of which the first prints it.
+    `while_joined`: it came while they worked together, so that the others end because of it.
     """
 
     exit_code: ClassVar[int] = 1
     printed_by_first: bool = False
+    while_joined: bool = False
 
 
 class ConfigError(UserError):

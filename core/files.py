@@ -51,6 +51,8 @@ NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP)
 
 TO_TMPDIR = "make room, or set TMPDIR to a folder on another disk, and give the command once more"
 
+NO_PLACE = f"there is no folder for temporary files: {TO_TMPDIR}"
+
 CUT_SHORT = re.compile(r"\d+ requested and \d+ written")
 """The error without a number that numpy raises where there is no room for a whole array."""
 
@@ -91,6 +93,11 @@ def create_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
+        if folder.is_symlink() and not folder.exists():
+            raise UserError(
+                f"cannot write to {folder}: it is a link to {folder.readlink()}, which is not "
+                "there: create that, or give another folder"
+            ) from error
         raise UserError(f"cannot write to {folder}: it is a file, give a folder") from error
     except NotADirectoryError as error:
         parent = next(part for part in folder.parents if part.exists())
@@ -166,7 +173,7 @@ def temporary_folder() -> Iterator[Path]:
     try:
         place = tempfile.gettempdir()
     except FileNotFoundError as error:
-        raise Resumable(f"there is no folder for temporary files: {TO_TMPDIR}") from error
+        raise Resumable(NO_PLACE) from error
     with tempfile.TemporaryDirectory(dir=place) as folder:
         try:
             yield Path(folder)
@@ -190,8 +197,19 @@ def is_full(error: BaseException) -> bool:
     return any(os.strerror(number) in str(error) for number in NO_ROOM)
 
 
+def lacks_temporary_folder(error: BaseException) -> bool:
+    """Return whether an error says that no folder takes the temporary files that libraries keep.
+
+    >>> lacks_temporary_folder(FileNotFoundError(2, "No usable temporary directory found in []"))
+    True
+    """
+    return isinstance(error, FileNotFoundError) and "usable temporary directory" in str(error)
+
+
 def unwritten(path: Path, error: OSError) -> UserError:
     """Return the error of a file that could not be written: `Resumable` where the disk is full."""
+    if lacks_temporary_folder(error):
+        return Resumable(NO_PLACE)
     if is_full(error):
         return Resumable(
             f"cannot write {path}: {error.strerror or error}; make room: what was written before "

@@ -60,6 +60,9 @@ def joined(device: torch.device) -> Iterator[None]:
         ) from error
     try:
         yield
+    except UserError as error:
+        error.while_joined = True
+        raise
     finally:
         distributed.destroy_process_group()
 

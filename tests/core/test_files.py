@@ -447,6 +447,20 @@ def test_a_full_disk_of_temporary_files_names_tmpdir(tmp_path: Path, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_link_to_a_folder_that_is_gone_is_no_file(tmp_path: Path):
+    """As to a disk that is not mounted."""
+    (tmp_path / "runs").symlink_to(tmp_path / "disk")
+    with pytest.raises(UserError, match=rf"a link to {tmp_path}/disk, which is not there"):
+        create_folder(tmp_path / "runs")
+
+
+def test_no_folder_of_temporary_files_is_no_fault_of_the_name(tmp_path: Path):
+    """Libraries look for one while they write."""
+    error = FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+    said = unwritten(tmp_path / "a.onnx", error)
+    assert isinstance(said, Resumable) and "set TMPDIR" in str(said)
+
+
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a": ', "\xff"])
 def test_a_file_of_anything_but_json_is_a_value_error(text: str, tmp_path: Path):
     (tmp_path / "a.json").write_text(text, "latin-1")

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 stopped but resu
 """
 
 import contextlib
+import getpass
 import logging
 import os
 import signal
@@ -17,9 +18,10 @@ import typer
 from typer.core import TyperGroup
 
 from core.app.commands.command import WideHelp
+from core.app.commands.printing import printed
 from core.app.commands.signals import Terminated, stopped_by
 from core.errors import ConfigError, Resumable, Stopped, UserError
-from core.files import is_full
+from core.files import NO_PLACE, is_full, lacks_temporary_folder
 from core.launch import is_first
 
 FIRST_SPEAKS_SECONDS = 5.0
@@ -57,7 +59,9 @@ class ErrorGroup(WideHelp, TyperGroup):
         print_messages()
         try:
             _require_working_folder()
-            return super().invoke(ctx)
+            _name_user()
+            with printed():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             raise _stopped(signal.SIGINT) from None
         except Terminated:
@@ -69,10 +73,11 @@ class ErrorGroup(WideHelp, TyperGroup):
             code = _exit_code(error)
             if code is None or os.environ.get("PIANOREEL_DEBUG") == "1":
                 raise
-            if _is_printed_by_first(error):
+            if _may_be_the_firsts(error):
                 time.sleep(FIRST_SPEAKS_SECONDS)
-            else:
-                print(f"error: {_sentence(error)}", file=sys.stderr)
+            if not _is_printed_by_first(error):
+                with contextlib.suppress(OSError):  # a terminal that is closed reads nothing
+                    print(f"error: {_sentence(error)}", file=sys.stderr, flush=True)
             raise typer.Exit(code) from error
 
 
@@ -82,6 +87,14 @@ def _require_working_folder() -> None:
         Path.cwd()
     except FileNotFoundError as error:
         raise UserError("the working folder is no longer there: cd to another one") from error
+
+
+def _name_user() -> None:
+    """Name a user whom the machine does not know, as in a container: torch asks for a name."""
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):  # the second since Python 3.13
+        os.environ["LOGNAME"] = str(os.getuid())
 
 
 def _stopped(number: int) -> typer.Exit:
@@ -95,6 +108,15 @@ def _say_last(sentence: str) -> None:
     if is_first():
         with contextlib.suppress(OSError):
             print(sentence, file=sys.stderr, flush=True)
+
+
+def _may_be_the_firsts(error: Exception) -> bool:
+    """Return whether the first of several processes fails with the same, or will when it has.
+
+    Before they work together each finds out for itself, as that there are no data.
+    """
+    found_alone = isinstance(error, UserError) and not error.while_joined
+    return not is_first() and (found_alone or _is_printed_by_first(error))
 
 
 def _is_printed_by_first(error: Exception) -> bool:
@@ -111,7 +133,7 @@ def _exit_code(error: Exception) -> int | None:
         return None
     if isinstance(error, UserError):
         return error.exit_code
-    return Resumable.exit_code if is_full(error) else 1
+    return Resumable.exit_code if is_full(error) or lacks_temporary_folder(error) else 1
 
 
 def _is_out_of_memory(error: Exception) -> bool:
@@ -126,6 +148,8 @@ def _is_out_of_memory(error: Exception) -> bool:
 def _sentence(error: Exception) -> str:
     if isinstance(error, UserError):
         return str(error)
+    if lacks_temporary_folder(error):
+        return NO_PLACE
     if isinstance(error, FileNotFoundError) and error.filename:
         return f"there is no {error.filename}: put it there, or correct its path"
     if isinstance(error, OSError) and (error.strerror or is_full(error)):

@@ -1,12 +1,15 @@
 """Paths, reports and configurations that commands print, for people or as JSON for programs."""
 
 import codecs
+import contextlib
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
+
+from typer import Exit
 
 BY_BYTES = "pianoreel.by_bytes"
 """The name of `_by_bytes` among ways to treat letters that cannot be encoded."""
@@ -28,6 +31,35 @@ def open_streams() -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         codecs.register_error(BY_BYTES, _by_bytes)
         sys.stdout.reconfigure(errors=BY_BYTES)
+
+
+@contextlib.contextmanager
+def printed() -> Iterator[None]:
+    """Print what is within to the last letter: `OSError` where stdout is full or nobody reads it.
+
+    Otherwise Python would try once more as it ends, and say so in words of its own. An error from
+    within is more than that of stdout.
+    """
+    try:
+        yield
+    except Exit:
+        _flush()
+        raise
+    except BaseException:
+        with contextlib.suppress(OSError):
+            _flush()
+        raise
+    _flush()
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except OSError:
+        null = os.open(os.devnull, os.O_WRONLY)  # for the letters that still wait
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+        raise
 
 
 def _by_bytes(error: UnicodeError) -> tuple[bytes, int]:

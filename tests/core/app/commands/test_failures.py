@@ -1,20 +1,26 @@
 """Failures of commands: exit codes and sentences."""
 
+import getpass
 import logging
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
 import typer
 from typer.testing import CliRunner, Result
 
+from core.app.commands import failures
 from core.app.commands.failures import GOES_ON, ErrorGroup
 from core.app.commands.signals import Terminated
 from core.errors import ConfigError, Resumable, UserError
+from core.files import NO_PLACE
 
 
-def failing(error: BaseException) -> Result:
+def failing(error: BaseException, before: Callable[[], None] = lambda: None) -> Result:
     """A command that fails with an error."""
     app = typer.Typer(cls=ErrorGroup)
 
@@ -23,6 +29,7 @@ def failing(error: BaseException) -> Result:
 
     @app.command()
     def fail() -> None:
+        before()
         raise error
 
     return CliRunner().invoke(app, ["fail"])
@@ -57,6 +64,16 @@ def test_a_working_folder_that_was_removed_is_said(tmp_path: Path, monkeypatch):
     tmp_path.mkdir()
 
 
+def test_a_user_without_a_name_is_called_by_the_number(monkeypatch):
+    """As in a container that is started for another user: torch asks for a name."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "x")  # restored afterwards
+        monkeypatch.delenv(name)
+    monkeypatch.setattr("pwd.getpwuid", Mock(side_effect=KeyError("uid not found")))
+    failing(UserError("no such song"))
+    assert getpass.getuser() == str(os.getuid())
+
+
 OUT_OF_MEMORY = (
     MemoryError(),
     torch.OutOfMemoryError("CUDA out of memory"),
@@ -74,6 +91,7 @@ OUT_OF_MEMORY = (
         (Terminated(143), 143, f"terminated: {GOES_ON}"),
         (Terminated(129), 129, f"terminated: {GOES_ON}"),
         (FileNotFoundError(2, "No such file", "a.mid"), 1, f"error: there is no a.mid: {PATH}"),
+        (FileNotFoundError(2, "No usable temporary directory found"), 3, f"error: {NO_PLACE}"),
         (OSError(5, "Input/output error"), 1, "error: Input/output error"),
         (OSError(28, "No space left"), 3, f"error: No space left: {ROOM}"),
         (OSError(27, "Too large", "a", None, "b.mid"), 3, f"error: Too large: b.mid: {ROOM}"),
@@ -96,6 +114,65 @@ def test_a_failure_is_one_sentence_and_an_exit_code(error, code, sentence, monke
     monkeypatch.delenv("PIANOREEL_DEBUG", raising=False)
     result = failing(error)
     assert (result.exit_code, result.stderr, result.stdout) == (code, sentence + "\n", "")
+
+
+FULL = f"error: No space left on device: {ROOM}\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [(typer.Exit(0), 3, FULL), (ConfigError("no such key"), 2, "error: no such key\n")],
+)
+def test_output_that_is_lost_is_no_success(error, code: int, said: str, monkeypatch):
+    """Python would write what waits as it ends, fail, and say so in its own words."""
+    full = Path("/dev/full").open("w")  # noqa: SIM115
+
+    def say() -> None:
+        monkeypatch.setattr(sys, "stdout", full)
+        print("a" * 9)
+
+    result = failing(error, say)
+    assert (result.exit_code, result.stderr) == (code, said)
+    full.close()  # nothing waits
+
+
+def test_output_that_nobody_reads_ends_the_command_without_a_word(monkeypatch):
+    ours, theirs = os.pipe()
+    os.close(ours)
+    closed = os.fdopen(theirs, "w")
+
+    def say() -> None:
+        monkeypatch.setattr(sys, "stdout", closed)
+        print("a" * 9)
+
+    result = failing(typer.Exit(0), say)
+    assert (result.exit_code, result.stderr) == (1, "")
+    closed.close()
+
+
+def _joined(error: UserError) -> UserError:
+    error.while_joined = True
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "waits", "speaks"),
+    [
+        (UserError("no data"), True, True),  # torchrun ends it meanwhile if the first says so
+        (ConfigError("no such key"), True, False),
+        (_joined(UserError("no data")), False, True),
+        (_joined(ConfigError("no such key")), True, False),
+    ],
+)
+def test_what_the_first_of_several_processes_may_say_waits_for_it(
+    error, waits, speaks, monkeypatch
+):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    waited: list[float] = []
+    monkeypatch.setattr(failures.time, "sleep", waited.append)
+    assert failing(error).stderr == (f"error: {error}\n" if speaks else "")
+    assert waited == [failures.FIRST_SPEAKS_SECONDS] * waits
 
 
 def test_memory_into_which_torch_does_not_load_is_too_little(monkeypatch):
