@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,6 +146,8 @@ class Video(Domain[CaptionedClips, VideoRun, Clips, "Model"]):
         name of a file knows that of its folder, this is the caption.
         """
         spec = model.spec
+        if not (path.exists() or has_magic(str(path))):
+            raise UserError(f"{path}: there is no such file: correct its path")
         captioned, *others = listing([str(path)]).clips
         if count := len({clip.name for clip in others} - {captioned.name}):
             raise UserError(f"{path} holds {1 + count} clips: name one of them")

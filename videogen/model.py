@@ -290,7 +290,10 @@ class Model(CoreModel[Clips]):
         if into is not None:
             _require_sentences("into", [into])
         if then and into:
-            raise ConfigError("a clip changes into another caption, or others follow: not both")
+            raise ConfigError(
+                "a clip changes into another caption, or others follow, not both: "
+                "leave out into or then"
+            )
         form = (3, self.spec.size, self.spec.size)
         if start is not None and not (isinstance(start, Tensor) and start.shape == form):
             raise ConfigError(f"start must be a picture {[*form]}, as first_frame reads one")

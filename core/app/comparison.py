@@ -52,12 +52,20 @@ class Contender:
     def parse(cls, text: str) -> "Contender":
         """Read the model's name and, after it, its settings and `start=RUN`.
 
+        `ConfigError` for what is neither.
+
         >>> Contender.parse("vae model.weights.match_z=4").title
         'vae-match_z=4'
         >>> Contender.parse("gan start=comparison/runs/vae").title
         'gan-from-vae'
         """
         model, *given = text.split()
+        for one in given:
+            if "=" not in one:
+                raise ConfigError(
+                    f"--model '{text}': settings after the name are KEY=VALUE, such as "
+                    f"train.batch_size=8, and not '{one}'"
+                )
         starts = [one for one in given if one.startswith(START)]
         settings = tuple(one for one in given if one not in starts)
         start = starts[-1].removeprefix(START) if starts else None
@@ -100,7 +108,10 @@ def contenders(domain: Domain, texts: Sequence[str], two: bool = False) -> list[
             domain.require(one.model, has_other=two and domain.is_translation(one.model))
         titles = [one.title for one in chosen]
         if twice := [title for title in titles if titles.count(title) > 1]:
-            raise ConfigError(f"two of the models are called {twice[0]}: their runs would be one")
+            raise ConfigError(
+                f"two of the models are called {twice[0]}, and their runs would be one: leave one "
+                "out, or give it another setting, such as train.seed=2, after its name"
+            )
         return chosen
     return [
         Contender(name)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from core.errors import UserError
 from core.theory.passes import Networks
-from core.training.run import Run
+from core.training.run import CONFIG, Run
 
 Config = TypeVar("Config")
 
@@ -32,7 +32,7 @@ def start_from(run: Run, config: Config, build: Callable[[Config], Networks]) ->
     if not same:
         raise UserError(
             f"no weights of {run.folder} fit this model: start from a run of the same --model "
-            "and --preset"
+            f"and --preset, or take its settings by --config {run.folder / CONFIG}"
         )
     wider = {
         name: widened(own[name], value)

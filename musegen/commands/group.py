@@ -287,6 +287,7 @@ class MusicCommands(DomainCommands):
         against: JudgedAgainst = None,
         binarisation: Binarisation = None,
     ) -> Iterator[Path]:
+        from core.app.latent_commands import names_file
         from musegen.composition.composition import Composition
         from musegen.composition.judge import judge_of
         from musegen.composition.request import Request
@@ -294,6 +295,11 @@ class MusicCommands(DomainCommands):
         from musegen.steering import Steering, density_of
         from musegen.tonality import Key
 
+        if run and names_file(self.domain(), run):
+            raise ConfigError(
+                f"{run} names a file, and is no run: --given, --continue, --between and --remix "
+                "compose with a song of yours"
+            )
         if scale_strength < 1 and not key:
             raise ConfigError("--scale-strength is for --key: name the key with it")
         if against and best_of == 1:

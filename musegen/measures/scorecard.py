@@ -2,8 +2,8 @@
 
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import zip_longest
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import product, zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -138,17 +138,34 @@ def measures(report: Report) -> Table:
     """Build the table of measures of songs, for the longer excerpts and for the shorter."""
     rows = _compared(report)
     lengths = list(rows[0].values)
-    title = f"what is heard in excerpts of {' and of '.join(lengths)} bars"
-    table = _table(title, MEASURED)
+    title = f"what is heard in excerpts of {' and of '.join(lengths)} bars{_alone(report)}"
+    known = {  # the others would be rows of dashes
+        (name, size): [_values(row, size, name) for row in rows]
+        for name, size in product(rows[0].errors, lengths)
+        if any(_is_known(_found(row, size, name)) for row in rows)
+    }
+    table = _table(title, _meanings({name for name, _ in known}))
     table.add_column("measure")
     for row in rows:
         table.add_column(row.name, justify="right", overflow="fold")
-    for name in rows[0].errors:
-        for length in lengths:
-            label = name if length == lengths[0] else f"  {length} bars"
-            if any(_is_known(_found(row, length, name)) for row in rows):  # else a row of dashes
-                table.add_row(label, *(_values(row, length, name) for row in rows))
+    for (name, size), values in known.items():
+        table.add_row(name if size == lengths[0] else f"  {size} bars", *values)
     return table
+
+
+def _alone(report: Report) -> str:
+    """Return which of several generated rows is in a table that has columns for one alone."""
+    several = sum(row.kind == "generated" for row in report.rows) > 1
+    return f"; of what is generated, {report.generated.name} alone" if several else ""
+
+
+def _meanings(names: Collection[str]) -> dict[str, str]:
+    """Return the meanings of measures, of which that of the register has a name for each track."""
+    return {
+        measure: meaning
+        for measure, meaning in MEASURED.items()
+        if measure in names or any(name.startswith(f"{measure}, ") for name in names)
+    }
 
 
 def _found(row: Row, length: str, name: str) -> Sequence[float]:
@@ -197,22 +214,37 @@ def _metrics(report: Report) -> Table:
     """Build the table of metrics by track; in brackets the overlapping area with the reference."""
     reference, *shown = _compared(report)
     title = "metrics by track (in brackets: overlap with the distribution of real songs, 0 to 1)"
-    caption = legend(MEANINGS)
-    table = Table("track", title=title, caption=caption, caption_justify="left", box=box.SIMPLE)
+    known = {
+        metric: tracks
+        for metric in reference.metrics
+        if (tracks := _known_tracks((reference, *shown), metric))
+    }
+    caption = legend({metric: MEANINGS[metric] for metric in known})
+    table = Table(
+        "track",
+        title=f"{title}{_alone(report)}",
+        caption=caption,
+        caption_justify="left",
+        box=box.SIMPLE,
+    )
     for row in (reference, *shown):
         table.add_column(row.name, justify="right")
-    for metric, by_track in reference.metrics.items():
-        known = [
-            track
-            for track in by_track
-            if _is_known([row.metrics[metric][track] for row in (reference, *shown)])
-        ]
-        if known:  # such as drums where no song has any: their rows say nothing
-            table.add_row(metric, style="bold")
-        for track in known:
+    for metric, tracks in known.items():
+        table.add_row(metric, style="bold")
+        for track in tracks:
             values = [_value(row, metric, track) for row in shown]
-            table.add_row(f"  {track}", format_number(by_track[track]), *values)
+            number = format_number(reference.metrics[metric][track])
+            table.add_row(f"  {track}", number, *values)
     return table
+
+
+def _known_tracks(rows: Sequence[Row], metric: str) -> list[str]:
+    """Return the tracks of a metric but those, such as drums, that no song has."""
+    return [
+        track
+        for track in rows[0].metrics[metric]
+        if _is_known([row.metrics[metric][track] for row in rows])
+    ]
 
 
 def _value(row: Row, metric: str, track: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from core.app.output import Output
+from core.data.sources import RejectedFile, require_file
 from core.errors import UserError
 from musegen.files.audio import decode, wav
 from musegen.playing.instrument import Envelope, Instrument, Range, Region
@@ -37,7 +38,10 @@ def read_sfz(path: Path) -> Instrument:
     if len(found) != 1:
         raise UserError(f"{path} holds {len(found)} .sfz files: name one of them")
     try:
+        require_file(found[0])
         text = found[0].read_text(encoding="utf-8", errors="replace")
+    except RejectedFile as error:
+        raise UserError(f"cannot read {found[0]}: {error.detail}") from error
     except OSError as error:
         raise UserError(f"cannot read {found[0]}: {error.strerror}") from error
     regions = [_region(opcodes, found[0]) for opcodes in _regions(text) if "sample" in opcodes]

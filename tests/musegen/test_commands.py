@@ -368,6 +368,14 @@ def refused(code: int, said: str, *arguments: object) -> None:
     assert "Traceback" not in complaint + out
 
 
+@pytest.mark.parametrize("name", ["song.mid", "absent.mid", "score.musicxml"])
+def test_a_song_in_the_place_of_a_run_is_refused(tmp_path: Path, name: str):
+    (tmp_path / "song.mid").touch()
+    code, _, complaint = run("music", "sample", tmp_path / name, "--to", tmp_path / "to")
+    assert code == 2
+    assert f"{name} names a file, and is no run: --given, --continue, --between" in complaint
+
+
 def test_a_missing_folder(tmp_path: Path):
     refused(1, "does not exist", "music", "prepare", tmp_path / "absent", "--to", tmp_path / "to")
     assert not (tmp_path / "to").exists()

@@ -200,6 +200,15 @@ def test_what_lies_between_two_captions_comes_with_the_nearer_one(trained: Path,
     }
 
 
+@pytest.mark.parametrize("name", ["rex.mp4", "rex.png"])
+def test_a_file_in_the_place_of_a_caption_is_refused(tmp_path: Path, name: str):
+    (tmp_path / name).touch()
+    code, _, complaint = run("video", "sample", tmp_path / name, "--to", tmp_path / "to")
+    assert code == 2
+    assert f"{name} names a file, and is no caption: --start begins" in complaint
+    assert not (tmp_path / "to").exists()
+
+
 def test_unknown_words_are_named_and_prompts_are_read(trained: Path, tmp_path: Path):
     (tmp_path / "captions.txt").write_text("A purple dog\n\nA red circle\n")
     command = (

@@ -89,7 +89,10 @@ def test_an_interpolation_begins_and_ends_at_its_two_points(model: Model, film: 
     torch.testing.assert_close(path[-1:], model.decode(last), atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("name", "said"), [("none.mp4", "does not exist"), ("bad.mp4", "bytes")])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("none.mp4", "there is no such file: correct its path"), ("bad.mp4", "bytes")],
+)
 def test_what_cannot_be_read_is_named(model: Model, tmp_path: Path, name: str, said: str):
     (tmp_path / "bad.mp4").touch()
     with pytest.raises(UserError, match=f"{name}.*{said}"):

@@ -225,7 +225,7 @@ def test_a_caption_changes_into_another_on_its_way(model: Model):
     assert colour[2, -1] > 0.9 and colour[0, -1] < -0.5
     steps = steps_of(to_frames(clip[None])[0])[:-1]
     assert steps.max() < 3 * np.median(steps), "without a jump"
-    with pytest.raises(ConfigError, match="not both"):
+    with pytest.raises(ConfigError, match="not both: leave out into or then"):
         model.clips([red], 1, then=[CAPTIONS[0]], into=blue)
 
 

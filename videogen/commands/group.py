@@ -253,6 +253,8 @@ class VideoCommands(DomainCommands):
         if music_run is not None and not music:
             raise ConfigError("--music-run is for --music: give that with it")
         run, captions = self.domain().leading_run(arguments or [])
+        for text in [run or "", *captions]:
+            _require_no_file(self.domain(), text)
         captions += read_prompts(prompts) if prompts else []
         model = Model.load(run, device)
         model = model.best_of(best_of) if best_of else model
@@ -293,6 +295,17 @@ class VideoCommands(DomainCommands):
         from videogen.files.limits import VideoLimits
 
         return {"video file": VideoLimits()}
+
+
+def _require_no_file(domain: "Video", text: str) -> None:
+    """Refuse the name of a film or a picture in the place of a run or a caption."""
+    from core.app.latent_commands import names_file
+
+    if names_file(domain, text):
+        raise ConfigError(
+            f"{text} names a file, and is no caption: --start begins clips with it, and "
+            "`pianoreel video vary` makes variations of it"
+        )
 
 
 def _captions_for(model: "Model", captions: list[str]) -> list[str]:

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from pathlib import Path
 
-from core.data.sources import RejectedFile, unpacked
+from core.data.sources import RejectedFile, require_file, unpacked
 from core.errors import UserError
 from videogen.files.limits import VideoLimits
 
@@ -78,6 +78,7 @@ def read_prompts(path: Path) -> list[str]:
     `UserError` where there is none, and for a file that is no text.
     """
     try:
+        require_file(path)
         lines = decode(unpacked(path.read_bytes(), VideoLimits())).splitlines()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error

@@ -186,8 +186,10 @@ def test_training_rounds_numbers_too_small_for_a_fast_processor_to_zero(tmp_path
 
 
 def test_a_run_that_fits_nothing_is_refused(tmp_path):
-    with pytest.raises(UserError, match=r"no weights of .*first fit this model: start from a run"):
+    with pytest.raises(UserError, match=r"no weights of .*first fit this model: ") as refused:
         started(tmp_path, "ppca")
+    assert "start from a run" in str(refused.value)
+    assert str(refused.value).endswith(f"by --config {tmp_path / 'first' / 'config.yaml'}")
 
 
 def test_who_begins_with_trained_weights_learns_faster_than_from_scratch(tmp_path):

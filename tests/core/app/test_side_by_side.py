@@ -152,8 +152,13 @@ def test_two_models_of_one_title_would_be_one_run():
     assert len(contenders(domain(), settings[:2])) == 2
     for texts, title in ((settings, "vae-game=hinge"), (("gan", "vae", "gan"), "gan")):
         texts = [text.replace("model.width", "model.other.game") for text in texts]
-        with pytest.raises(ConfigError, match=f"two of the models are called {title}"):
+        with pytest.raises(ConfigError, match=f"two of the models are called {title}.*leave one"):
             contenders(domain(), texts)
+
+
+def test_what_follows_a_models_name_are_settings():
+    with pytest.raises(ConfigError, match=r"--model 'vae hinge': .*KEY=VALUE.*not 'hinge'"):
+        contenders(domain(), ["vae hinge"])
 
 
 def test_what_a_model_can_do_follows_from_its_recipe():

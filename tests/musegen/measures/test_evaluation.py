@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from rich.table import Table
 from tunes import tune, write_tunes
 
 from core.app.fit import configure
@@ -155,7 +157,26 @@ def test_what_no_song_has_is_no_row_and_papers_are_named_where_their_short_forms
     papers = [str(table.caption).count("MuseGAN, AAAI 2018") for table in (totals, measures)]
     assert papers == [0, 0]
     assert "\n\nEB, UPC, QN, PP: Dong et al." in str(distances.caption)
-    assert "\n\nEB, UPC, QN, PP, DP: Dong et al." in str(metrics.caption)
+    assert "\n\nEB, UPC, QN, PP: Dong et al." in str(metrics.caption)
+    explained = [_explained(table) for table in (measures, metrics)]
+    assert "rhythm, drums" in explained[0] and "register" in explained[0]
+    assert "repetition, drums" not in explained[0]
+    assert explained[1] == {str(name) for name in by_track if not str(name).startswith(" ")}
+
+
+def _explained(table: Table) -> set[str]:
+    """Return the names that a table explains below it."""
+    return set(re.findall(r"^- ([^:]+):", str(table.caption), re.MULTILINE))
+
+
+def test_a_table_for_one_model_names_it_where_there_are_several(
+    data: Collection, phrases: np.ndarray
+):
+    several = [Generated(name, phrases[:9]) for name in ("some", "others")]
+    for given, named in ((several[:1], ""), (several, "; of what is generated, some alone")):
+        *_, measures, metrics = scorecard.tables(evaluate(given[0], data, given[1:]))
+        titles = [str(table.title) for table in (measures, metrics)]
+        assert all(title.endswith(("bars", "to 1)")[n] + named) for n, title in enumerate(titles))
 
 
 def test_songs_of_another_form_are_refused(

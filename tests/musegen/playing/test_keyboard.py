@@ -170,6 +170,8 @@ def test_a_folder_with_two_texts_asks_for_one(tmp_path: Path):
         (tmp_path / f"{name}.sfz").write_text("")
     with pytest.raises(UserError, match=r"holds 2 \.sfz files: name one of them"):
         read_sfz(tmp_path)
+    with pytest.raises(UserError, match=r"absent\.sfz: there is no such file: correct its path"):
+        read_sfz(tmp_path / "absent.sfz")
 
 
 def test_a_soundfont_of_one_voice_plays_it_for_every_program(written: Path):

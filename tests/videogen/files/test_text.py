@@ -63,8 +63,12 @@ def test_prompts_are_lines(tmp_path):
         (tmp_path / "prompts.txt").write_text("ein Hund läuft\r\neine Kuh\r\n", encoding)
         assert read_prompts(tmp_path / "prompts.txt") == ["ein Hund läuft", "eine Kuh"]
     (tmp_path / "none.txt").write_text("\n")
-    for name in ("none.txt", "absent.txt"):
-        with pytest.raises(UserError, match=name):
+    for name, cure in (
+        ("none.txt", "write one in each line"),
+        ("absent.txt", "there is no such file: correct its path"),
+        ("", "it is a folder: give a file in it"),
+    ):
+        with pytest.raises(UserError, match=f"{name}.*{cure}"):
             read_prompts(tmp_path / name)
 
 
