@@ -13,7 +13,8 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,9 @@ FILE = re.compile(r' (?:src|href)="([^"]+)"')
 Notes = list[list[float]]
 """Start and length in seconds, pitch, velocity, and number of the track."""
 
+Names = Mapping[Path, str]
+"""The name beside the page of each file that it shows."""
+
 
 @dataclass(frozen=True)
 class Song:
@@ -82,15 +86,17 @@ class Song:
         drums = [number for number, track in enumerate(played.tracks) if track.is_drum]
         return {"tracks": names, "drums": drums, "notes": notes[:MOST_NOTES]}
 
-    def html(self, name: str) -> str:
+    def html(self, names: Names) -> str:
         """Return the song as an article: player, roll, and a link to the MIDI file."""
+        name = Path(names[self.midi]).stem
         data = json.dumps(self.roll()).replace("<", "\\u003c")
         links = " ".join(
-            f'<a href="{_quoted(path.name)}" download>{path.suffix[1:]}</a>' for path in self.files
+            f'<a href="{_quoted(names[path])}" download>{path.suffix[1:]}</a>'
+            for path in self.files
         )
         player = ""
         if self.sound:
-            source = _quoted(self.sound.name)
+            source = _quoted(names[self.sound])
             player = f'<audio controls preload="metadata" src="{source}"></audio>'
         return (
             f'<article class="song"><h3>{html.escape(name)}</h3>{player}'
@@ -112,9 +118,10 @@ class Clip:
     def files(self) -> list[Path]:
         return [self.path]
 
-    def html(self, name: str) -> str:
+    def html(self, names: Names) -> str:
         """Return the clip as a figure."""
-        source, said = _quoted(self.path.name), html.escape(self.sentence or name)
+        name = names[self.path]
+        source, said = _quoted(name), html.escape(self.sentence or Path(name).stem)
         shown = f'<video src="{source}" loop muted autoplay controls playsinline></video>'
         if self.path.suffix == ".gif":
             shown = f'<img src="{source}" alt="{said}">'
@@ -130,9 +137,11 @@ def write_gallery(
 ) -> Iterator[Path]:
     """Write the page of what lies in a folder and below it; yield the path of index.html.
 
-    With a `composer` the page makes new songs. A page is written over the one before it, whose
-    files stay; those that it no longer shows are logged, as they may be nowhere else. Commands
-    that write to one folder take turns. What lies in a page below the folder is not shown.
+    Files of one name have those of their folders before it, unless the page is in their folder,
+    where they would be shown twice. With a `composer` the page makes new songs. A page is written
+    over the one before it, whose files stay; those that it no longer shows are logged, as they
+    may be nowhere else. Commands that write to one folder take turns. What lies in a page below
+    the folder is not shown.
     `overwrite`: write over other files, too.
 
     `UserError` where there is nothing to show, two files have one name, or a file is not to be
@@ -147,34 +156,50 @@ def write_gallery(
             f"{folder} has nothing to show: no .mid, no {', '.join(CLIPS)}, no evaluation.json"
         )
     files = [path for one in (*songs, *clips) for path in one.files]
-    require_different((path.name, path) for path in files)
+    names = _names(files, folder if folder.resolve() != to.resolve() else None)
     if composer:
         runtime_files(composer.runtime)
     sections = [
         *_about(folder / ABOUT),
         *([composer.html] if composer else []),
-        *_section("Songs", [song.html(song.midi.stem) for song in songs]),
-        *_section("Clips", [clip.html(clip.path.stem) for clip in clips], "clips"),
+        *_section("Songs", [song.html(names) for song in songs]),
+        *_section("Clips", [clip.html(names) for clip in clips], "clips"),
         *_section("Tables", [_table(path, folder) for path in tables]),
     ]
     scripts = ["gallery.js", *(["composer.js"] if composer else [])]
     page = _page(title or folder.resolve().name, sections, scripts)
     create_folder(to)
     with taking_turns(to):
-        _write(to, page, files, composer, overwrite)
+        _write(to, page, names, composer, overwrite)
     yield to / INDEX
 
 
-def _write(
-    to: Path, page: str, files: Sequence[Path], composer: Composer | None, overwrite: bool
-) -> None:
+def _names(files: Sequence[Path], folder: Path | None) -> Names:
+    """Name files as they are; those of one name by their folders below `folder`, if it is given.
+
+    `ConfigError` for two of one name still.
+    """
+    shared = Counter(path.name for path in files)
+    names = {
+        path: "-".join(path.relative_to(folder).parts)
+        if folder and shared[path.name] > 1
+        else path.name
+        for path in files
+    }
+    require_different((name, path) for path, name in names.items())
+    return names
+
+
+def _write(to: Path, page: str, names: Names, composer: Composer | None, overwrite: bool) -> None:
     """Write a page with its files and its composer; see `write_gallery`."""
     before = _page_in(to)
-    copied = [path for path in files if path.resolve() != (to / path.name).resolve()]
+    copied = {
+        to / name: path for path, name in names.items() if path.resolve() != (to / name).resolve()
+    }
     if not overwrite:
         _require_free(to, copied, is_page=bool(before))
-    for path in copied:
-        with aside(to / path.name) as hidden:
+    for place, path in copied.items():
+        with aside(place) as hidden:
             shutil.copyfile(path, hidden)
     if composer:
         composer.write(to)
@@ -228,9 +253,11 @@ def _named_files(page: str) -> set[str]:
     return names | {FOLDER} if SECTION in page else names
 
 
-def _require_free(to: Path, files: Sequence[Path], is_page: bool) -> None:
-    """Raise `UserError` where a file would be written over that is not of a page of ours."""
-    places = {to / path.name: path for path in files}
+def _require_free(to: Path, places: Mapping[Path, Path], is_page: bool) -> None:
+    """Raise `UserError` where a file would be written over that is not of a page of ours.
+
+    `places`: where each file is copied to.
+    """
     taken = [place for place in (*places, to / INDEX) if place.exists()]
     for place in taken:
         is_same = place in places and place.is_file() and filecmp.cmp(places[place], place, False)

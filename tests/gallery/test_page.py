@@ -98,11 +98,34 @@ def test_what_cannot_be_shown_is_named(tmp_path):
         (tmp_path / name).mkdir()
         write_song(tmp_path / name / "same.mid")
     with pytest.raises(UserError, match=r"would both be called same\.mid: leave one out"):
-        list(write_gallery(tmp_path, tmp_path / "page"))
+        list(write_gallery(tmp_path, tmp_path))
     shutil.rmtree(tmp_path / "b")
     (tmp_path / "a" / "same.mid").write_bytes(b"no midi")
     with pytest.raises(UserError, match="no MIDI header"):
         list(write_gallery(tmp_path, tmp_path / "page"))
+
+
+def test_files_of_one_name_have_the_names_of_their_folders(tmp_path):
+    for name in ("a", "b", "c"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+    for name in ("a", "b"):
+        write_song(tmp_path / "runs" / name / "same.mid")
+        (tmp_path / "runs" / name / "clip.mp4").write_bytes(name.encode())
+    write_song(tmp_path / "runs" / "c" / "other.mid")
+    (path,) = write_gallery(tmp_path / "runs", page := tmp_path / "page")
+    same = {f"{name}-same.{end}" for name in "ab" for end in ("mid", "wav")}
+    clips = {"a-clip.mp4", "b-clip.mp4"}
+    assert {one.name for one in page.iterdir()} == {
+        *same,
+        *clips,
+        "other.mid",
+        "other.wav",
+        "index.html",
+    }
+    assert (page / "b-clip.mp4").read_bytes() == b"b"
+    text = path.read_text()
+    assert all(f'="{name}"' in text for name in (*same, *clips))
+    assert "<h3>a-same</h3>" in text and "<figcaption>b-clip</figcaption>" in text
 
 
 def test_files_that_a_page_shows_no_longer_are_named(tmp_path, caplog):
@@ -176,9 +199,9 @@ def test_notes_are_in_milliseconds_and_the_first_are_drawn(tmp_path, monkeypatch
         "drums": [],
         "notes": [[0.333, 0.667, 61, 70, 0], [0.667, 0.667, 62, 70, 0]],
     }
-    shown = song.html("<a>")
+    shown = song.html({song.midi: "<a>.mid"})
     assert "<audio" not in shown
-    assert '<p class="files"><a href="a.mid" download>mid</a></p>' in shown
+    assert '<p class="files"><a href="%3Ca%3E.mid" download>mid</a></p>' in shown
     assert "<h3>&lt;a&gt;</h3>" in shown
 
 
