@@ -29,6 +29,12 @@ NAME_WIDTH = 20
 TITLE_WIDTH = 48
 """Characters of a title that fit above one metric of the picture."""
 
+ACROSS = 4
+"""Panels in a line of the picture."""
+
+TOTALS_HEIGHT, PANEL_HEIGHT = 4.5, 3.1
+"""Inches of the totals, and of each line of panels below them."""
+
 PLOTTED = (*YARDSTICK_METRICS, "hits on 16ths")
 
 COLUMNS = {
@@ -255,15 +261,17 @@ def _value(row: Row, metric: str, track: str) -> str:
 
 def draw_report(report: Report, path: Path | str) -> None:
     """Draw the total of each row, below it the measures of songs, and the metrics by track."""
-    figure = Figure(figsize=(16, 20), dpi=90, layout="constrained")
-    parts = figure.subfigures(3, 1, squeeze=False, height_ratios=[1.1, 2.2, 1.6])[:, 0]
-    _draw_totals(parts[0].subplots(), report)
-    parts[1].suptitle(_lengths(report), fontsize=11)
     rows = _compared(report)
     known = [n for n in PLOTTED_MEASURES if any(_is_known(v) for _, v in _of_measure(rows, n))]
-    _draw_each(parts[1].subplots(3, 4), known, report, _draw_measure)
     measured = [n for n in PLOTTED if any(_is_known([*row.metrics[n].values()]) for row in rows)]
-    _draw_each(parts[2].subplots(2, 4), measured, report, _draw_metric)
+    lines = [max(1, -(-len(names) // ACROSS)) for names in (known, measured)]
+    heights = [TOTALS_HEIGHT, *(PANEL_HEIGHT * count for count in lines)]
+    figure = Figure(figsize=(16, sum(heights)), dpi=90, layout="constrained")
+    parts = figure.subfigures(3, 1, squeeze=False, height_ratios=heights)[:, 0]
+    _draw_totals(parts[0].subplots(), report)
+    parts[1].suptitle(_lengths(report), fontsize=11)
+    _draw_each(parts[1].subplots(lines[0], ACROSS, squeeze=False), known, report, _draw_measure)
+    _draw_each(parts[2].subplots(lines[1], ACROSS, squeeze=False), measured, report, _draw_metric)
     names = [row.name for row in _compared(report)]
     parts[2].legend(
         *parts[2].axes[0].get_legend_handles_labels(),

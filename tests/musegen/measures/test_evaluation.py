@@ -127,14 +127,16 @@ def test_what_no_song_has_is_not_drawn_and_totals_have_room(
     for row in report.rows:
         row.metrics["hits on 16ths"].clear()
         for measures in row.values.values():
-            measures["repetition, drums"] = [math.nan] * len(measures["repetition, drums"])
+            for name in scorecard.PLOTTED_MEASURES[:4]:
+                measures[name] = [math.nan] * len(measures[name])
     figures = list[Figure]()
     monkeypatch.setattr(scorecard, "write_figure", lambda figure, path: figures.append(figure))
     draw_report(report, tmp_path / "report.png")
     drawn = [axes for axes in figures[0].findobj(Axes) if axes.axison]
     titles = [axes.get_title().split("\n")[0] for axes in drawn]
-    assert len(titles) == 1 + 11 + 7
+    assert len(titles) == 1 + 8 + 7
     assert not {"repetition, drums", "hits on 16ths"} & {*titles}
+    assert len(figures[0].findobj(Axes)) == 1 + 8 + 8, "without an empty line of panels"
     assert drawn[0].get_xlim()[1] > 1.05 * max(row.total for row in report.rows)
 
 
