@@ -448,7 +448,7 @@ def test_a_full_disk_of_temporary_files_names_tmpdir(tmp_path: Path, monkeypatch
 
 
 def test_a_link_to_a_folder_that_is_gone_is_no_file(tmp_path: Path):
-    """As to a disk that is not mounted."""
+    """Such as one to a disk that is not mounted."""
     (tmp_path / "runs").symlink_to(tmp_path / "disk")
     with pytest.raises(UserError, match=rf"a link to {tmp_path}/disk, which is not there"):
         create_folder(tmp_path / "runs")

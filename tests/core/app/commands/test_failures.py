@@ -65,7 +65,7 @@ def test_a_working_folder_that_was_removed_is_said(tmp_path: Path, monkeypatch):
 
 
 def test_a_user_without_a_name_is_called_by_the_number(monkeypatch):
-    """As in a container that is started for another user: torch asks for a name."""
+    """It is so in a container that is started for another user: torch asks for a name."""
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.setenv(name, "x")  # restored afterwards
         monkeypatch.delenv(name)
