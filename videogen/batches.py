@@ -1,5 +1,6 @@
 """Batches of captioned clips, on which a video model is trained."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -10,14 +11,18 @@ from videogen.captioned_clips import CaptionedClips
 from videogen.configuration import VideoRun
 from videogen.data.augmentation import Augmentation
 from videogen.data.collection import Collection
+from videogen.data.division import Halves, recombined
 from videogen.files.clip import Clips, to_clips
-from videogen.networks.text import Captions
+from videogen.networks.text import Captions, Tokens
 from videogen.shapes.dataset import MovingShapes
 
 
 @dataclass(frozen=True)
 class ClipBatches:
-    """Draws clips as x and tokens as c, see `Video.batches`; those of files are changed."""
+    """Draws clips as x and tokens as c, see `Video.batches`; those of files are changed.
+
+    halves: those of captions, of which novel ones are composed, if the model needs them.
+    """
 
     data: CaptionedClips
     config: VideoRun
@@ -25,6 +30,7 @@ class ClipBatches:
     other: CaptionedClips | None
     tokens: Captions
     augment: Augmentation
+    halves: Mapping[str, Halves] | None = None
 
     def at(self, used: float) -> "ClipBatches":
         """Return the batches where this share of the training's budget is used."""
@@ -38,7 +44,11 @@ class ClipBatches:
             return Batch(clips)
         if self.config.wrong_captions:
             captions = [*captions[1:], captions[0]]
-        return Batch(clips, self.tokens.encode(captions).to(self.device))
+        novel = self._encoded(recombined(captions, self.halves)) if self.halves else None
+        return Batch(clips, self._encoded(captions), novel=novel)
+
+    def _encoded(self, captions: Sequence[str]) -> Tokens:
+        return self.tokens.encode(captions).to(self.device)
 
     def _clips(self, source: CaptionedClips, number: int) -> tuple[Clips, list[str]]:
         size, seed = self.config.train.batch_size, self.config.train.seed

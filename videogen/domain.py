@@ -25,6 +25,7 @@ from videogen.captioned_clips import CaptionedClips
 from videogen.configuration import DataSpec, VideoRun
 from videogen.data.augmentation import Augmentation
 from videogen.data.collection import Collection
+from videogen.data.division import halves_of
 from videogen.data.sources.captioned import Captioned
 from videogen.data.sources.listing import listing
 from videogen.familiarity import MOST_CAPTIONS
@@ -57,7 +58,7 @@ class Video(Domain[CaptionedClips, VideoRun, Clips, "Model"]):
     default_latent_run = "shapes"
     default_model = "gist_flow"
     offers = frozenset(
-        {"condition", "maps", "gist", "streams", "other"}
+        {"condition", "maps", "gist", "streams", "other", "novel"}
         | {"critic_frames", "critic_clips", "critic_patches", "critic_details"}
     )
     recipes = RECIPES
@@ -115,6 +116,8 @@ class Video(Domain[CaptionedClips, VideoRun, Clips, "Model"]):
                 "--speed and --colour out with --shapes"
             )
         tokens = Captions(config.spec.words, config.model.video.clauses)
+        needs_novel = "novel" in config.model.resolved_recipe.needs
+        known = data.captions_in_training(MOST_CAPTIONS) if needs_novel else []
         return ClipBatches(
             data=data,
             config=config,
@@ -122,6 +125,7 @@ class Video(Domain[CaptionedClips, VideoRun, Clips, "Model"]):
             other=other,
             tokens=tokens,
             augment=config.augment,
+            halves=halves_of(known),
         )
 
     def examples(self, data: CaptionedClips, count: int, seed: int) -> Examples:

@@ -9,7 +9,7 @@ from core.recipes import TO_LEARNED_PRIOR, TO_PRIOR
 from core.theory.adversarial import GAMES, R1, Adversarial, hinge, logistic
 from core.theory.distributions import Delta
 from core.theory.divergences import Contrast, Cover
-from core.theory.terms import Match, Reconstruct
+from core.theory.terms import Match, Novel, Reconstruct
 from videogen.papers import (
     BALAJI_2019,
     ESSER_2021,
@@ -22,6 +22,8 @@ from videogen.papers import (
 )
 from videogen.terms import (
     Coherence,
+    KeepPyramid,
+    MatchSharpness,
     ReconstructEdges,
     ReconstructGist,
     ReconstructPyramid,
@@ -66,6 +68,8 @@ DETAILS = Match(
 )
 """Its weight lets it move the decoder of a trained gist_flow as far as the likelihood does."""
 PYRAMID = ReconstructPyramid(weight=2.0)
+NOVEL_SHARPNESS = Novel(MatchSharpness(), trains=("decoder",))
+NOVEL_KEPT = Novel(KeepPyramid(), trains=("decoder",))
 CONTRAST = Match("z", Contrast(), trains=("ratio",))
 
 RECIPES: dict[str, Recipe] = {
@@ -141,7 +145,7 @@ RECIPES: dict[str, Recipe] = {
         WANG_2004,
         "gist_flow whose patches are as sharp as those of clips, for a run that is trained",
         prior=realnvp,
-        options=(CONTRAST,),
+        options=(CONTRAST, NOVEL_SHARPNESS, NOVEL_KEPT),
     ),
     "gist_flow_patches": Recipe(
         (

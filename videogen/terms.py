@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from core.theory.contracts import require
 from core.theory.distributions import Delta, sum_events
-from core.theory.passes import Passes
-from core.theory.shapes import Losses, Samples
+from core.theory.passes import TEACHER, Passes
+from core.theory.shapes import Loss, Losses, Samples
 from core.theory.terms import mean_absolute_error
 
 PATCH, STRIDE = 4, 2
@@ -144,10 +144,53 @@ class ReconstructSharpness(ReconstructEdges):
 
     def edges(self, x: Samples, axis: int) -> Tensor:
         """Return the sharpness of each patch along an axis, times the root of its own pixels."""
-        squares = x.diff(dim=axis).square().flatten(0, -3)  # [_ row column]
-        means = F.avg_pool2d(squares, PATCH, STRIDE, ceil_mode=True)
-        rms = (means + FAINTEST**2).sqrt()
-        return STRIDE * rms.unflatten(0, x.shape[:-2])  # [*any patch patch]
+        return sharpness(x, axis)
+
+
+def sharpness(x: Samples, axis: int) -> Tensor:
+    """Return the sharpness of each patch along an axis, times the root of its own pixels.
+
+    It is the root mean square of the differences of neighbouring pixels, of `PATCH` x `PATCH` of
+    them; patches overlap by half.
+    """
+    squares = x.diff(dim=axis).square().flatten(0, -3)  # [_ row column]
+    means = F.avg_pool2d(squares, PATCH, STRIDE, ceil_mode=True)
+    rms = (means + FAINTEST**2).sqrt()
+    return STRIDE * rms.unflatten(0, x.shape[:-2])  # [*any patch patch]
+
+
+@dataclass(frozen=True)
+class MatchSharpness:
+    """Half the squared Wasserstein distance between the sharpness of clips and of generated ones.
+
+    At each place of a frame apart, along rows and along columns, over the frames of a batch: of
+    numbers that is the squared difference of both in order (Villani, Topics in Optimal
+    Transportation, 2003, section 2.2). It says how often a patch at a place has an edge, not in
+    which clip: so clips can be generated for captions of which there is no real one. Of several
+    processes each compares its own part of a batch.
+    """
+
+    name = "match_sharpness"
+    formula = "MatchSharpness"
+    needs = frozenset({"maps"})
+    networks = ("decoder", "prior")
+
+    trains: tuple[str, ...] = ("decoder",)
+    weight: float = 1.0
+
+    def __call__(self, passes: Passes) -> Loss:
+        clips = passes.x, passes.generation.representative
+        rows, columns = (self.distance(*clips, axis) for axis in (-2, -1))
+        return (rows + columns) / len(passes.x)
+
+    def distance(self, x: Samples, drawn: Samples, axis: int) -> Loss:
+        """Return the distance of all patches along an axis, summed."""
+        real, own = (self.in_order(sharpness(clips, axis)) for clips in (x, drawn))
+        return 0.5 * (real - own).square().sum()
+
+    def in_order(self, patches: Tensor) -> Tensor:
+        """Return the numbers of each place and colour [batch rgb time ...] in their order."""
+        return patches.transpose(1, 2).flatten(0, 1).sort(0).values  # [(batch time) rgb ...]
 
 
 @dataclass(frozen=True)
@@ -173,6 +216,26 @@ class ReconstructPyramid(ReconstructMaps):
         """Return the loss of errors [batch map row column], averaged over squares."""
         means = F.avg_pool2d(maps, side, ceil_mode=True)
         return 0.5 * side**3 * sum_events(means**2)
+
+
+@dataclass(frozen=True)
+class KeepPyramid(ReconstructPyramid):
+    """ReconstructPyramid of what the teacher generates from the same z and c, not of a clip.
+
+    Where there is no clip to learn from, so that the decoder would forget what it knew. After Li
+    and Hoiem, Learning without Forgetting, ECCV 2016.
+    """
+
+    name = "keep_pyramid"
+    formula = "KeepPyramid"
+    networks = ("decoder", "prior", TEACHER)
+
+    trains: tuple[str, ...] = ("decoder",)
+
+    def __call__(self, passes: Passes) -> Losses:
+        with torch.no_grad():
+            kept = passes.taught.representative
+        return self.loss(kept, passes.generation.representative)
 
 
 @dataclass(frozen=True)

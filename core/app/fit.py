@@ -21,7 +21,7 @@ from core.exchange.tensorboard import Board
 from core.files import aside
 from core.launch import is_first
 from core.recipe import Recipe
-from core.theory.passes import Networks, is_critic
+from core.theory.passes import TEACHER, Networks, is_for_training
 from core.training.checkpoint import resumable
 from core.training.device import (
     choose_device,
@@ -120,6 +120,11 @@ def train(
     build = domain.networks
     if start is None:
         start = config.start or None  # of a run's config.yaml, too
+    if start is None and TEACHER in config.model.resolved_recipe.networks:
+        raise ConfigError(
+            f"{config.model.recipe} with these weights keeps to what a trained run draws: name "
+            "that by --from RUN"
+        )
     if start is not None:
         config = config.replace(start=str(start))
         if not Run(Path(to), {}).newest_step:  # else weights are its own, and `start` may be gone
@@ -206,6 +211,8 @@ def _begin(networks: Networks, config: RunConfig, device: torch.device) -> Train
     model, train = config.model, config.train
     networks = model.stabilisers.fit(networks).to(device)
     recipe = _freeze(networks, model.resolved_recipe, train.frozen)
+    if TEACHER in networks:
+        networks[TEACHER].requires_grad_(False)
     processes.share(networks)
     return TrainState(
         networks,
@@ -224,7 +231,7 @@ def _freeze(networks: Networks, recipe: Recipe, names: Sequence[str]) -> Recipe:
 
     `ConfigError` for unknown ones, critics, and where no term is left.
     """
-    known = [name for name in networks if not is_critic(name)]
+    known = [name for name in networks if not is_for_training(name)]
     for name in names:
         if name not in known:
             raise ConfigError(

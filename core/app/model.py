@@ -24,7 +24,7 @@ from core.config import resolve
 from core.errors import ConfigError, UserError
 from core.exchange.graph import Graph, generator
 from core.theory.distributions import Distribution
-from core.theory.passes import Networks, is_critic, read_condition
+from core.theory.passes import Networks, is_for_training, read_condition
 from core.theory.shapes import Latents, Samples
 from core.training.device import choose_device
 from core.training.run import Run
@@ -68,7 +68,7 @@ class Model(ABC, Generic[Items]):
     def _built(cls, config: RunConfig) -> Networks:
         """Build its networks, without critics."""
         parts = cls.domain.networks(config).items()
-        return Networks({name: part for name, part in parts if not is_critic(name)}).eval()
+        return Networks({name: part for name, part in parts if not is_for_training(name)}).eval()
 
     @abstractmethod
     def to_x(self, items: Items) -> Samples:

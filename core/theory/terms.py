@@ -294,6 +294,37 @@ class CriticWeighted:
         return mean_over_patches(torch.sigmoid(scores)) * self.inner(passes)
 
 
+@dataclass(frozen=True)
+class Novel:
+    """A term of what is generated for conditions composed of parts of those of several samples.
+
+    With it a model sees in training what it is asked for later: parts that were trained on apart.
+    """
+
+    inner: Term
+    trains: tuple[str, ...]
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return f"novel_{self.inner.name}"
+
+    @property
+    def formula(self) -> str:
+        return f"Novel({describe(self.inner)})"
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return needs_of(self.inner) | {"novel"}
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        return self.inner.networks
+
+    def __call__(self, passes: Passes) -> Losses | Loss:
+        return self.inner(passes.novel)
+
+
 def mean_absolute_error(target: Samples, prediction: Samples) -> Losses:
     """Compute the L1 distance of each sample divided by its number of elements.
 

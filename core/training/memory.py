@@ -169,6 +169,6 @@ def split(batch: Batch, count: int) -> list[Batch]:
         return [batch]
     columns = [
         [None] * count if column is None else column.tensor_split(count)
-        for column in (batch.x, batch.c, batch.other)
+        for column in (batch.x, batch.c, batch.other, batch.novel)
     ]
-    return [Batch(x, c, other) for x, c, other in zip(*columns, strict=True)]
+    return [Batch(*part) for part in zip(*columns, strict=True)]

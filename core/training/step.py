@@ -16,7 +16,7 @@ from core import processes
 from core.recipe import Recipe
 from core.theory.adversarial import Adversarial
 from core.theory.contracts import Staged
-from core.theory.passes import Batch, Networks, Passes, is_critic
+from core.theory.passes import Batch, Networks, Passes, is_critic, is_for_training
 from core.theory.terms import Match, Term
 from core.training.checkpoint import Checkpoint
 from core.training.device import seed_part
@@ -73,7 +73,7 @@ class TrainState:
             for name, network in self.networks.items()
             if any(True for _ in network.parameters())
         }
-        self.ema = self._copies(not is_critic(name) for name in self.networks)
+        self.ema = self._copies(not is_for_training(name) for name in self.networks)
         self.history = self._copies(self.historical_averaging > 0 for _ in self.networks)
         self.parts = Parts(self.networks)
         pooled = self.recipe.critics if self.pool else ()

@@ -6,7 +6,7 @@ from typing import TypeVar
 from torch import Tensor, nn
 
 from core.errors import UserError
-from core.theory.passes import Networks
+from core.theory.passes import TEACHER, Networks
 from core.training.run import CONFIG, Run
 
 Config = TypeVar("Config")
@@ -20,11 +20,13 @@ def start_from(run: Run, config: Config, build: Callable[[Config], Networks]) ->
 
     Weights of the same name and shape are taken over, and linear layers and convolutions that
     are wider begin as they were, see `widened`. Critics and whatever else differs begin anew, with
-    the single numbers beside it, such as whether a first batch has initialised it. `UserError`
-    where no shape is the same.
+    the single numbers beside it, such as whether a first batch has initialised it. A teacher
+    begins, and stays, as the decoder does. `UserError` where no shape is the same.
     """
     networks = build(config)
     own, stored = networks.state_dict(), run.read_best(lambda best: best.group("ema"))
+    if TEACHER in networks:
+        stored |= {n.replace("decoder", TEACHER, 1): stored[n] for n in stored if _is_decoders(n)}
     known = {name: value for name, value in stored.items() if name in own}
     same = {name: value for name, value in known.items() if own[name].shape == value.shape}
     partly = {_module(name) for name in own if name not in same}
@@ -41,6 +43,10 @@ def start_from(run: Run, config: Config, build: Callable[[Config], Networks]) ->
     }
     networks.load_state_dict(same | wider, strict=False)
     return networks
+
+
+def _is_decoders(name: str) -> bool:
+    return name.startswith("decoder.")
 
 
 def _module(name: str) -> str:

@@ -13,6 +13,8 @@ from core.training.step import game
 from videogen.recipes import RECIPES
 from videogen.terms import (
     Coherence,
+    KeepPyramid,
+    MatchSharpness,
     ReconstructEdges,
     ReconstructGist,
     ReconstructPyramid,
@@ -131,6 +133,64 @@ def test_an_edge_costs_nothing_elsewhere_in_its_patch_and_something_if_it_is_mis
     loss, gradient = sharpness_of(step(2, 3.0), step(2, 0.0))
     assert loss == pytest.approx(0.5 * 4 * 2 * 1.5**2, rel=0.05)
     assert gradient.isfinite().all()
+
+
+def match_of(x, drawn):
+    """Return the loss of clips [batch rgb time row column], by row and by column, and others."""
+    passes = Passes(Networks(), Batch(x))
+    passes.__dict__["generation"] = Delta(drawn)
+    return MatchSharpness()(passes).item()
+
+
+def clips_of(*heights):
+    """Return clips of one colour and frame, with a step of each height after two rows."""
+    return torch.stack([step(2, height) for height in heights])[:, None, None]  # [clip 1 1 5 5]
+
+
+def test_sharpness_is_matched_as_often_and_not_clip_by_clip():
+    """Steps of 1 and 5 have root mean squares of 0.5 and 2.5, of which the greatest are compared
+    with the greatest; a clip counts two patches of 4 pixels."""
+    assert match_of(clips_of(1.0, 5.0), clips_of(-5.0, 1.0)) == pytest.approx(0, abs=1e-9)
+    loss = match_of(clips_of(1.0, 5.0), clips_of(7.0, 1.0))
+    assert loss == pytest.approx(0.5 * 4 * 2 * (3.5 - 2.5) ** 2 / 2, rel=0.02)
+    loss = match_of(clips_of(1.0, 5.0).mT, clips_of(7.0, 1.0).mT)
+    assert loss == pytest.approx(4 / 2, rel=0.02)
+
+
+def test_frames_of_a_batch_are_compared_together_and_places_and_colours_apart():
+    both = clips_of(1.0, 5.0)
+    as_frames = both.movedim(0, 2)  # [1 rgb time row column]
+    assert match_of(as_frames, as_frames.flip(2)) == pytest.approx(0, abs=1e-9)
+    as_colours = both.movedim(0, 1)
+    assert match_of(as_colours, as_colours.flip(1)) == pytest.approx(
+        2 * 0.5 * 4 * 2 * (2.5 - 0.5) ** 2, rel=0.02
+    )
+    left = torch.zeros(1, 1, 1, 5, 9)
+    left[..., 2:, :4] = 3.0
+    assert match_of(left, left.flip(-1)) > 10
+
+
+class Times(nn.Module):
+    """A decoder that multiplies z, which is 1 everywhere, by its weight."""
+
+    def __init__(self, weight):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(weight))
+
+    def forward(self, z, c=None):
+        return Delta(self.weight * torch.ones(len(z), 1, 1, 2, 2))
+
+
+def test_what_is_generated_keeps_to_the_teachers():
+    """A difference of 3 in all of 2 x 2 pixels: squares of 2, 4, 8 and 16 are cut to them."""
+    decoder, teacher = Times(5.0), Times(2.0)
+    networks = Networks({"decoder": decoder, "teacher": teacher, "prior": StandardNormal(1)})
+    passes = Passes(networks, Batch(torch.zeros(3, 1, 1, 2, 2)))
+    loss = KeepPyramid()(passes)
+    assert loss.tolist() == pyramid_of(torch.full((3, 1, 1, 2, 2), 3.0)) and loss[0] > 0
+    loss.sum().backward()
+    assert decoder.weight.grad is not None and decoder.weight.grad > 0
+    assert teacher.weight.grad is None
 
 
 def test_a_decoder_without_a_gist_is_refused_by_name():

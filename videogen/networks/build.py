@@ -17,7 +17,7 @@ from core.networks.heads import ConditionalGaussian, StandardNormal
 from core.networks.hierarchy import NearZero
 from core.networks.initialisation import keep_variance
 from core.recipe import Recipe
-from core.theory.passes import Networks
+from core.theory.passes import TEACHER, Networks
 from core.theory.terms import Match
 from videogen.networks.chunks import RGB
 from videogen.networks.config import VideoConfig
@@ -151,9 +151,14 @@ def build(config: VideoConfig, size: int, frames: int, words: int, recipe: Recip
             f"model.video.factor can be {factors}"
         )
     latents = config.latents(frames)
+
+    def decoder() -> nn.Module:
+        return DECODERS[config.decoder](config, size, frames)
+
     builders: dict[str, Callable[[], nn.Module]] = {
         "encoder": lambda: ENCODERS[config.decoder](config, size, recipe.posterior),
-        "decoder": lambda: DECODERS[config.decoder](config, size, frames),
+        "decoder": decoder,
+        TEACHER: decoder,
         "prior": lambda: _prior(config, frames, recipe),
         "ratio": lambda: DensityRatio(latents, config.condition, config.width),
         "density": lambda: _density(config, size, frames, recipe),

@@ -1,0 +1,98 @@
+"""Captions in training that no clip has, and a decoder that does not forget meanwhile."""
+
+from itertools import takewhile
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.app import fit
+from core.app.fit import configure
+from core.errors import ConfigError
+from core.training.run import Run
+from videogen.model import DOMAIN, Model
+from videogen.networks.text import Captions
+from videogen.shapes.dataset import MovingShapes
+from videogen.words import words_of
+
+SHAPES = MovingShapes(size=16, frames=4)
+SHARP = ["model.weights.novel_match_sharpness=10", "model.weights.novel_keep_pyramid=1"]
+
+
+def trained(to: Path, model: str, *settings: str, start: Path | None = None, steps: int = 2):
+    usual = [f"train.steps={steps}", "train.batch_size=4", "train.log_every_steps=1"]
+    return fit.train(DOMAIN, SHAPES, to, model, "tiny", "cpu", [*usual, *settings], start=start)
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one step, with which others begin."""
+    to = tmp_path_factory.mktemp("runs") / "first"
+    trained(to, "gist_flow", steps=1)
+    return to
+
+
+def are_same(pair: tuple[str, str]) -> bool:
+    return pair[0] == pair[1]
+
+
+def weights_of(run: Path, network: str, group: str = "networks") -> dict[str, torch.Tensor]:
+    """The weights of a network, as trained, or their averages (ema)."""
+    found = Run(run, {}).read_best(lambda best: best.group(group))
+    return {n.partition(".")[2]: value for n, value in found.items() if n.startswith(network)}
+
+
+def test_novel_captions_join_halves_that_no_caption_in_training_joins():
+    config = configure(DOMAIN, SHAPES, "gist_flow_sharp", "tiny", SHARP)
+    batch = DOMAIN.batches(SHAPES, config, torch.device("cpu"))(3)
+    _, captions = SHAPES.batch(3, config.train.batch_size, config.train.seed)
+    tokens = Captions(config.spec.words)
+    assert batch.c is not None and torch.equal(batch.c, tokens.encode(captions))
+    assert batch.novel is not None and batch.novel.shape == batch.c.shape
+    numbers = batch.novel[..., 0].tolist()
+    found = [tuple(config.spec.words[n - 2] for n in row if n) for row in numbers]
+    assert torch.equal(tokens.encode([" ".join(words) for words in found]), batch.novel)
+    own = [tuple(words_of(caption)) for caption in captions]
+    known = {tuple(words_of(one)) for one in SHAPES.captions_in_training(2000)}
+    joined = [(one, novel) for one, novel in zip(own, found, strict=True) if one != novel]
+    assert len(joined) >= 2
+
+    for one, novel in joined:
+        first = [a for a, b in takewhile(are_same, zip(one, novel, strict=False))]
+        assert novel not in known and len(first) > 2
+        rest = novel[len(first) :]
+        assert any(other[-len(rest) :] == rest for other in own if other != one)
+
+
+def test_other_models_meet_none():
+    config = configure(DOMAIN, SHAPES, "gist_flow_sharp", "tiny")
+    assert DOMAIN.batches(SHAPES, config, torch.device("cpu"))(3).novel is None
+
+
+def test_the_teacher_is_the_decoder_of_the_run_before_and_stays(first: Path, tmp_path: Path):
+    model = trained(tmp_path / "sharp", "gist_flow_sharp", *SHARP, start=first)
+    before = weights_of(first, "decoder", "ema")
+    teacher, decoder = (weights_of(tmp_path / "sharp", name) for name in ("teacher", "decoder"))
+    assert teacher.keys() == before.keys() == decoder.keys()
+    assert all(torch.equal(teacher[name], before[name]) for name in before)
+    assert not all(torch.equal(decoder[name], before[name]) for name in before)
+    assert "teacher" not in model.networks
+    assert "teacher" not in Model.load(tmp_path / "sharp", "cpu").networks
+
+
+def test_a_run_with_a_teacher_resumes_to_the_bit_where_its_start_is_gone(
+    first: Path, tmp_path: Path
+):
+    parts = tmp_path / "parts"
+    trained(parts, "gist_flow_sharp", *SHARP, start=first, steps=1)
+    trained(parts, "gist_flow_sharp", *SHARP, start=first, steps=2)
+    trained(tmp_path / "whole", "gist_flow_sharp", *SHARP, start=first, steps=2)
+    for network in ("decoder", "teacher"):
+        one, other = (weights_of(to, network) for to in (parts, tmp_path / "whole"))
+        assert all(torch.equal(one[name], other[name]) for name in other)
+
+
+def test_without_a_run_to_keep_to_it_says_so(tmp_path: Path):
+    with pytest.raises(ConfigError, match="keeps to what a trained run draws: name that by --fr"):
+        trained(tmp_path / "run", "gist_flow_sharp", *SHARP)
+    assert not (tmp_path / "run").exists()
