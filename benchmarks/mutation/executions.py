@@ -76,12 +76,13 @@ class Tracer:
     def pytest_fixture_setup(
         self, fixturedef: pytest.FixtureDef[Any]
     ) -> Generator[None, Any, Any]:
+        if fixturedef.scope != "module":
+            return (yield)
         before = lines_of(self.coverage, self.root)
         result = yield
-        if fixturedef.scope == "module":
-            own = lines_of(self.coverage, self.root)
-            news = {module: set(own[module]) - set(before.get(module, ())) for module in own}
-            self.shared[fixturedef.argname] = {m: sorted(n) for m, n in news.items() if n}
+        own = lines_of(self.coverage, self.root)
+        news = {module: set(own[module]) - set(before.get(module, ())) for module in own}
+        self.shared[fixturedef.argname] = {m: sorted(n) for m, n in news.items() if n}
         return result
 
     @pytest.hookimpl(wrapper=True)
@@ -107,7 +108,7 @@ class Tracer:
         passed = {n: asdict(t) for n, t in self.tests.items() if n not in self.failed}
         record = {"digest": self.digests[file], "tests": passed}
         _record_of(self.kept, file).write_text(json.dumps(record), "utf-8")
-        self.tests = {}
+        self.tests, self.shared = {}, {}
 
 
 def processor_seconds() -> float:

@@ -66,7 +66,7 @@ class Model(ABC, Generic[Items]):
 
     @classmethod
     def _built(cls, config: RunConfig) -> Networks:
-        """Build its networks, without critics."""
+        """Build its networks, without those of training alone."""
         parts = cls.domain.networks(config).items()
         return Networks({name: part for name, part in parts if not is_for_training(name)}).eval()
 
