@@ -12,7 +12,6 @@ import hashlib
 import io
 import lzma
 import os
-import re
 import stat
 import tarfile
 import zipfile
@@ -214,7 +213,7 @@ def _readings(pattern: str | Path) -> Iterator[str]:
     while first < len(parts) and Path(*parts[: first + 1]).exists():
         first += 1
     there, rest = Path(*parts[:first]), Path(*parts[first:])
-    for one in (str(rest), re.sub(r"\[", "[[]", str(rest))):
+    for one in (str(rest), str(rest).replace("[", "[[]")):
         yield str(Path(glob.escape(str(there))) / one) if first else one
 
 
