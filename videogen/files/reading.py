@@ -78,6 +78,8 @@ WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 DAMAGED = InvalidDataError, EOFError, ExternalError, BugError, UnknownError
 """Errors of decoders that meet data which no encoder writes."""
+BROKEN = errno.EPERM, errno.EIO
+"""Numbers of others: -1 of some decoders, and that of files and disks that break off."""
 CURE = "copy the file again, or export it anew"
 UNREAD = ArgumentError, PatchWelcomeError, DecoderNotFoundError
 """Errors of formats and codecs that are not read."""
@@ -88,8 +90,10 @@ TRANSPORT = "mpegts"
 SILENT = "gif", "dv"
 """Formats of which a last frame that is cut through is decoded without an error."""
 
-FASTEST_GIF, LENGTHENED_GIF = 0.02, 0.1
-"""Least delay of a GIF in seconds, and how long browsers show a frame whose delay is less."""
+ANIMATIONS = "gif", "apng"
+"""Formats of animations in browsers."""
+FASTEST, LENGTHENED = 0.02, 0.1
+"""Their least delay in seconds, and how long browsers show a frame whose delay is less."""
 
 REORDERED = 17
 """More frames than a codec moves before others that are shown earlier."""
@@ -206,7 +210,7 @@ def _said(error: FFmpegError) -> str:
     if _is_unread(error):
         film, picture = TO_FILM.format("clip.avi"), TO_PNG.format("picture.heic")
         return f"this kind of file is not read: convert a video, {film}; a picture, {picture}"
-    if isinstance(error, DAMAGED) or error.errno == errno.EPERM:  # some decoders return -1
+    if isinstance(error, DAMAGED) or error.errno in BROKEN:
         return f"its data are damaged or cut short: {CURE}"
     return str(error.strerror)
 
@@ -252,6 +256,7 @@ def _opened(data: Any, formats: str, limits: VideoLimits) -> Any:
     if why := mistaken_for(head):
         raise RejectedFile("unreadable", f"it is {why}")
     options = {"format_whitelist": formats, "protocol_whitelist": ""}
+    options["default_fps"] = f"{1 / LENGTHENED:g}"  # of an APNG, for frames without a delay
     return av.open(_Nameless(data), options=options, metadata_errors="replace")
 
 
@@ -335,7 +340,8 @@ class _Decoder:
     ):
         self.container, self.stream, self.stored, self.keep = container, stream, stored, keep
         self.is_cut = is_cut
-        self.codec, self.is_gif = _codec(stream, limits), container.format.name == "gif"
+        self.codec = _codec(stream, limits)
+        self.is_animation = container.format.name in ANIMATIONS
         self.interval = float(1 / stream.average_rate) if stream.average_rate else 0.04
         self.restart = max(0.5, REORDERED * self.interval)
         self.count, self.damage = 0, ""
@@ -356,7 +362,8 @@ class _Decoder:
             time = time + self.interval * bool(self.count) if given is None else given
             self.count += 1
             duration = float((frame.duration or 0) * base)
-            lengthened = LENGTHENED_GIF if self.is_gif and duration < FASTEST_GIF else duration
+            is_hasty = self.is_animation and duration < FASTEST
+            lengthened = LENGTHENED if is_hasty else duration
             yield time + later, lengthened, frame
             later += lengthened - duration
         if not self.count:
@@ -370,7 +377,8 @@ class _Decoder:
             if self.is_cut and self.container.format.name in SILENT:
                 frames = (frame for frame, _ in itertools.pairwise(frames))
             yield from frames
-            promised = 0 if self.is_gif else self.stream.frames  # of a GIF: those that are there
+            is_gif = self.container.format.name == "gif"
+            promised = 0 if is_gif else self.stream.frames  # of a GIF: those that are there
             if self.is_cut and not 0 < promised <= self.count:
                 self._end_here(f"it is cut short after {counted(self.count, 'frame')}: {CURE}")
         except FFmpegError as error:

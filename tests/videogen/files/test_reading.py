@@ -22,6 +22,8 @@ from videogen.files.light import HLG, P3, PQ, on_standard_screen
 from videogen.files.limits import VideoLimits
 from videogen.files.reading import read_film, read_frames
 
+CLUSTER = bytes.fromhex("1f43b675")
+"""First bytes of the pictures of Matroska."""
 QUARTERS = {(0, 0): (255, 0, 0), (0, 1): (0, 255, 0), (1, 0): (0, 0, 255), (1, 1): (255, 255, 255)}
 
 
@@ -388,12 +390,14 @@ def test_a_picture_beside_a_film_is_not_the_film(tmp_path: Path):
     assert levels(path) == list(range(10, 90, 10))
 
 
-def test_delays_that_browsers_lengthen_are_longer(tmp_path: Path):
-    """A delay of 10 ms is shown as 100 ms, one of 20 ms as it is."""
+@pytest.mark.parametrize(("kind", "suffix"), [("GIF", ".gif"), ("PNG", ".apng")])
+def test_delays_that_browsers_lengthen_are_longer(tmp_path: Path, kind: str, suffix: str):
+    """A delay of 10 ms, or none, is shown as 100 ms, one of 20 ms as it is."""
     first, *others = [Image.fromarray(frame) for frame in greys(50, 100, 150)]
-    for duration, shown in ((10, [50, 100, 150]), (20, [150])):
-        first.save(tmp_path / "x.gif", save_all=True, append_images=others, duration=duration)
-        assert levels(tmp_path / "x.gif", frames_per_second=10)[:3] == shown
+    path, options = tmp_path / f"x{suffix}", {"save_all": True, "append_images": others}
+    for duration, shown in ((0, [50, 100, 150]), (10, [50, 100, 150]), (20, [150])):
+        first.save(path, kind, duration=duration, **options)
+        assert levels(path, frames_per_second=10)[:3] == shown
 
 
 @pytest.mark.parametrize(("without", "shown"), [((0, 1, 2), [1, 1, 1]), ((1,), [5, 1, 5])])
@@ -546,6 +550,16 @@ def test_a_file_of_damaged_data_is_answered_with_what_to_do(tmp_path: Path, brok
     (tmp_path / "x.png").write_bytes(picture[: len(picture) // 2])
     with pytest.raises(RejectedFile, match="copy the file again, or export it anew"):
         read_film(tmp_path / broken, View(size=8))
+
+
+def test_a_film_that_breaks_off_before_its_pictures_is_answered_with_what_to_do(tmp_path: Path):
+    """FFmpeg says "Input/output error" of a Matroska file, as of a disk."""
+    noise = np.random.default_rng(0).integers(0, 255, (8, 48, 64, 3)).astype(np.uint8)
+    path = write_film(tmp_path / "x.webm", noise, codec="libvpx-vp9")
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index(CLUSTER) - 20])
+    with pytest.raises(RejectedFile, match="its data are damaged or cut short: copy the file"):
+        read_film(path, View(size=8))
 
 
 @pytest.mark.parametrize("name", ["x.mp4", "x.png"])
