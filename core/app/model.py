@@ -23,6 +23,7 @@ from core.app.sampling import Rows, in_chunks
 from core.config import resolve
 from core.errors import ConfigError, UserError
 from core.exchange.graph import Graph, generator
+from core.files import as_text
 from core.theory.distributions import Distribution
 from core.theory.passes import Networks, is_for_training, read_condition
 from core.theory.shapes import Latents, Samples
@@ -147,7 +148,7 @@ class Model(ABC, Generic[Items]):
     def facts(self) -> dict[str, str]:
         """Return what explains its weights to others: name, domain, settings, specification."""
         return {
-            "name": self.name,
+            "name": as_text(self.name),
             "domain": self.domain.name,
             "pianoreel": version("pianoreel"),
             "model": self.config.model_dump_json(),

@@ -128,7 +128,7 @@ def _write_onnx(graph: Graph, facts: Facts, path: Path) -> Run:
     assert written is not None
     written.model.metadata_props.update(facts)
     written.save(path)
-    session = runtime.InferenceSession(path)
+    session = runtime.InferenceSession(path.read_bytes())  # which opens UTF-8 names alone
 
     def run(inputs: Mapping[str, Tensor]) -> Sequence[Tensor]:
         outputs = session.run(None, {name: value.numpy() for name, value in inputs.items()})
@@ -156,7 +156,8 @@ def _write_torchscript(graph: Graph, facts: Facts, path: Path) -> Run:
     traced = torch.jit.trace(graph.network, tuple(inputs.values()), check_trace=False)
     torch.jit.save(traced, whole := io.BytesIO(), _extra_files=dict(facts))
     path.write_bytes(whole.getvalue())  # torch ends the process where the disk is full
-    loaded = torch.jit.load(str(path))
+    whole.seek(0)
+    loaded = torch.jit.load(whole)
     return lambda inputs: _outputs(loaded(*inputs.values()))
 
 

@@ -112,6 +112,23 @@ def test_a_graph_of_torchscript_explains_itself(tmp_path, caplog):
     assert json.loads(facts["axes"]) == {"x": "batch n", "half": "batch n", "rows": "batch"}
 
 
+@pytest.mark.parametrize(
+    "form", ["torchscript", "safetensors", pytest.param("onnx", marks=pytest.mark.slow)]
+)
+def test_names_that_are_no_utf_8_stop_no_export(tmp_path, form: str):
+    """Of the run, of the file and of its folder."""
+    name = os.fsdecode(b"caf\xe9")
+    model = untrained(*GENERATORS["clips of clauses"])
+    model.name = name
+    (folder := tmp_path / name).mkdir()
+    path = folder / f"{name}.bin"
+    if form == "safetensors":
+        model.export(path, form)
+    else:
+        write_graph(halved(), model.facts, path, form)
+    assert path.stat().st_size > 0 and model.facts["name"] == "caf?"
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_generator_gives_what_the_model_gives(family: str, tmp_path):
     """In torchscript, for three samples where two were traced, of other conditions."""
