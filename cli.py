@@ -48,6 +48,9 @@ MODELS = "The models and their papers"
 MACHINE = "This machine"
 """The panels of the help."""
 
+TABLE_WIDTH = 110
+"""Columns that the list of models needs: with fewer, the names of terms are cut."""
+
 SEEDS = 3
 """Trainings of each model for the report."""
 
@@ -128,8 +131,9 @@ def models(
     if model or seeds:
         raise ConfigError("--model and --seeds are for --report: give its folder with them")
     from rich import box
-    from rich.console import Console
     from rich.table import Table
+
+    from core.app.evaluation import print_tables
 
     if json:
         print_json({"models": _models(), "presets": _presets()})
@@ -142,8 +146,7 @@ def models(
     for one in _presets():
         name = f"{one['domain']} {one['name']}"
         presets.add_row(name, one["purpose"], one["expected"], one["cost"])
-    console = Console()
-    console.print(table, presets)
+    print_tables((table, presets), TABLE_WIDTH)
 
 
 def _models() -> list[dict[str, Any]]:

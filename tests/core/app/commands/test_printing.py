@@ -96,6 +96,12 @@ def test_counts_of_a_preparation_are_those_that_it_has():
     assert counts_of(SimpleNamespace(rejects=rejects, lines=[])).keys() == {"rejects", "lines"}
 
 
+def test_no_name_of_a_model_is_cut_in_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    _, said, _ = run("models")
+    assert "hierarchical_vae" in said and "Match(x, hinge)" in said and "…" not in said
+
+
 def test_models_and_presets_are_listed_by_their_names():
     code, said, _ = run("models", "--json")
     assert code == 0
