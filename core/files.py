@@ -43,6 +43,11 @@ NO_TAGS: Mapping[str, str] = MappingProxyType({})
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Error numbers of a full disk, a full quota, and a file of the largest size that is allowed."""
 
+NO_RIGHT = (errno.EACCES, errno.EPERM)
+"""Error numbers of what belongs to another user, or is protected."""
+
+GET_RIGHT = "have its owner permit it (chmod), or take a copy of your own"
+
 NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 """Error numbers of a disk that knows no locks, as those of some clusters."""
 
@@ -103,7 +108,11 @@ def create_folder(folder: Path) -> None:
         parent = next(part for part in folder.parents if part.exists())
         raise UserError(f"cannot write to {folder}: {parent} is a file") from error
     except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror}") from error
+        if is_full(error):
+            raise unwritten(folder, error) from error
+        raise UserError(
+            f"cannot write to {folder}: {error.strerror}: choose another folder with --to"
+        ) from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UserError(f"cannot write to {folder}: choose another folder with --to")
 
@@ -195,6 +204,17 @@ def is_full(error: BaseException) -> bool:
     if isinstance(error, OSError) and (error.errno in NO_ROOM or CUT_SHORT.fullmatch(str(error))):
         return True
     return any(os.strerror(number) in str(error) for number in NO_ROOM)
+
+
+def said_of(error: OSError) -> str:
+    """Return the words of the system for an error, with the file and, without a right, the cure.
+
+    >>> said_of(PermissionError(errno.EACCES, "Permission denied", "a.mid"))
+    'Permission denied: a.mid: have its owner permit it (chmod), or take a copy of your own'
+    """
+    parts = error.strerror or str(error), error.filename2 or error.filename
+    cure = GET_RIGHT if error.errno in NO_RIGHT and parts[1] else None
+    return ": ".join(str(part) for part in (*parts, cure) if part)
 
 
 def lacks_temporary_folder(error: BaseException) -> bool:

@@ -303,7 +303,9 @@ def open_preparation(
     except PermissionError as error:
         if not Path(error.filename or folder).is_relative_to(folder):
             raise  # of a file that is read, or a program that is started
-        raise UserError(f"cannot write to {folder}: {error.strerror}") from error
+        raise UserError(
+            f"cannot write to {folder}: {error.strerror}: choose another folder with --to"
+        ) from error
     except (FileExistsError, NotADirectoryError) as error:
         raise UserError(f"{folder} is no folder: choose another one") from error
     except OSError as error:

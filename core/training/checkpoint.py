@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from core.config import Strict
 from core.errors import Resumable, UserError
-from core.files import cache_folder, digest, is_full, read_json, read_tensors, sync
+from core.files import GET_RIGHT, cache_folder, digest, is_full, read_json, read_tensors, sync
 from core.training.serialisation import State, join, split
 
 LOG = logging.getLogger("pianoreel")
@@ -312,7 +312,7 @@ def _read_index(path: Path) -> Index:
     try:
         index = Index.model_validate(read_json(path))
     except PermissionError as error:
-        raise Corrupt(f"{path} cannot be read: {error.strerror}") from error
+        raise Corrupt(f"{path} cannot be read: {error.strerror}: {GET_RIGHT}") from error
     except (OSError, ValueError) as error:
         raise Corrupt(f"{path} is missing or damaged") from error
     if index.sha256 and index.sha256 != index.seal():

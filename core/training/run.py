@@ -37,6 +37,7 @@ from core.files import (
     read_json_lines,
     require_lock,
     require_space,
+    said_of,
     unwritten,
     write_text,
 )
@@ -122,8 +123,7 @@ class Run:
         except OSError as error:
             if is_full(error):
                 raise unwritten(self.folder, error) from error
-            said = ": ".join(filter(None, (error.strerror, error.filename2 or error.filename)))
-            raise UserError(f"cannot work in {self.folder}: {said}") from error
+            raise UserError(f"cannot work in {self.folder}: {said_of(error)}") from error
 
     def _start(
         self,

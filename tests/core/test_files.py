@@ -225,6 +225,23 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path, monkeypatch
         create_folder(tmp_path)
 
 
+def test_a_folder_without_room_or_a_right_to_it_says_the_cure(tmp_path: Path, monkeypatch):
+    def refuse(number: int) -> None:
+        def mkdir(folder: Path, **options: bool) -> None:
+            raise OSError(number, os.strerror(number), str(folder))
+
+        monkeypatch.setattr(Path, "mkdir", mkdir)
+
+    for number in (errno.ENOSPC, errno.EDQUOT):  # also without a free inode
+        refuse(number)
+        with pytest.raises(Resumable, match=f"cannot write {tmp_path}/a: .*; make room: "):
+            create_folder(tmp_path / "a")
+    for number in (errno.EACCES, errno.EROFS, errno.ENAMETOOLONG):
+        refuse(number)
+        with pytest.raises(UserError, match=f"{os.strerror(number)}: choose another folder"):
+            create_folder(tmp_path / "a")
+
+
 def test_a_file_that_is_waited_for_is_closed(tmp_path: Path, monkeypatch):
     (tmp_path / "a").write_bytes(b"abc")
     waited: list[tuple[int, int]] = []

@@ -21,7 +21,7 @@ from core.app.commands.command import WideHelp
 from core.app.commands.printing import printed
 from core.app.commands.signals import Terminated, stopped_by
 from core.errors import ConfigError, Resumable, Stopped, UserError
-from core.files import NO_PLACE, is_full, lacks_temporary_folder
+from core.files import NO_PLACE, is_full, lacks_temporary_folder, said_of
 from core.launch import is_first
 
 FIRST_SPEAKS_SECONDS = 5.0
@@ -153,8 +153,7 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, FileNotFoundError) and error.filename:
         return f"there is no {error.filename}: put it there, or correct its path"
     if isinstance(error, OSError) and (error.strerror or is_full(error)):
-        name, said = error.filename2 or error.filename, error.strerror or str(error)
-        said = f"{said}: {name}" if name else said
+        said = said_of(error)
         return f"{said}: make room, and give the command once more" if is_full(error) else said
     if _is_out_of_memory(error):
         return (

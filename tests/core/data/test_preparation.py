@@ -319,7 +319,7 @@ def test_a_preparation_is_resumed_by_the_same_settings_alone(tmp_path: Path):
         (OSError(28, "No space left on device"), Resumable, r"No space left on .*: make room"),
         (OSError("1000 requested and 16 written"), Resumable, r"\(No space left on .*: make room"),
         (OSError(5, "Input/output error"), OSError, "Input/output error"),
-        (PermissionError(13, "Permission denied"), UserError, "cannot write to"),
+        (PermissionError(13, "No right"), UserError, "write to .*: No right: choose another"),
         (PermissionError(13, "Permission denied", "/bin/x"), PermissionError, "/bin/x"),
     ],  # the second as numpy says it
 )

@@ -310,7 +310,7 @@ def test_facts_that_are_no_numbers_are_refused(saved: Path, facts: dict[str, Any
 def test_an_index_that_cannot_be_read_says_why(saved: Path, monkeypatch):
     closed = PermissionError(13, "Permission denied", str(saved / "state.json"))
     monkeypatch.setattr(module, "read_json", Mock(side_effect=closed))
-    with pytest.raises(Corrupt, match=r"state\.json cannot be read: Permission denied"):
+    with pytest.raises(Corrupt, match=r"state\.json cannot be read: Permission denied: have "):
         Checkpoint.open(saved)
 
 

@@ -420,6 +420,15 @@ def test_a_place_that_cannot_be_worked_in_is_named(tmp_path):
         Run.open(tmp_path / "run", {})
 
 
+def test_a_run_whose_files_are_of_another_user_says_what_helps(tmp_path, monkeypatch):
+    def closed(path, text):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(run_module, "write_text", closed)
+    with pytest.raises(UserError, match=r"cannot work in .*/config\.yaml: have its owner"):
+        Run.open(tmp_path, {})
+
+
 def test_a_disk_that_is_full_at_the_start_asks_for_room(tmp_path, monkeypatch):
     def full(path, text):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -17,7 +17,7 @@ from core.app.commands import failures
 from core.app.commands.failures import GOES_ON, ErrorGroup
 from core.app.commands.signals import Terminated
 from core.errors import ConfigError, Resumable, UserError
-from core.files import NO_PLACE
+from core.files import GET_RIGHT, NO_PLACE
 
 
 def failing(error: BaseException, before: Callable[[], None] = lambda: None) -> Result:
@@ -93,6 +93,8 @@ OUT_OF_MEMORY = (
         (FileNotFoundError(2, "No such file", "a.mid"), 1, f"error: there is no a.mid: {PATH}"),
         (FileNotFoundError(2, "No usable temporary directory found"), 3, f"error: {NO_PLACE}"),
         (OSError(5, "Input/output error"), 1, "error: Input/output error"),
+        (PermissionError(13, "No right", "a.mid"), 1, f"error: No right: a.mid: {GET_RIGHT}"),
+        (PermissionError(1, "No right"), 1, "error: No right"),
         (OSError(28, "No space left"), 3, f"error: No space left: {ROOM}"),
         (OSError(27, "Too large", "a", None, "b.mid"), 3, f"error: Too large: b.mid: {ROOM}"),
         (OSError("9 requested and 2 written"), 3, f"error: 9 requested and 2 written: {ROOM}"),
