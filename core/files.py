@@ -206,6 +206,16 @@ def is_full(error: BaseException) -> bool:
     return any(os.strerror(number) in str(error) for number in NO_ROOM)
 
 
+def cause_of(error: OSError) -> str:
+    """Return the words of the system for an error, and the cure where a right is missing.
+
+    >>> cause_of(PermissionError(errno.EACCES, "Permission denied", "a.mid"))
+    'Permission denied: have its owner permit it (chmod), or take a copy of your own'
+    """
+    said = error.strerror or str(error)
+    return f"{said}: {GET_RIGHT}" if error.errno in NO_RIGHT else said
+
+
 def said_of(error: OSError) -> str:
     """Return the words of the system for an error, with the file and, without a right, the cure.
 

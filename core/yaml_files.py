@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from core.errors import ConfigError
+from core.files import cause_of
 
 MAX_NODES = 100_000
 MAX_DEPTH = 32
@@ -45,7 +46,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is no text: give a YAML file of settings") from error
     except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+        raise ConfigError(f"cannot read {path}: {cause_of(error)}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold `key: value` lines, not a {type(values).__name__}")
     return values

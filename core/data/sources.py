@@ -24,6 +24,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from core.config import listed
 from core.data.limits import Limits
 from core.errors import UserError
+from core.files import cause_of
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz")
 HIDDEN = frozenset(
@@ -128,7 +129,7 @@ def read_bytes(path: Path, limits: Limits) -> bytes:
         require_size(path.stat().st_size, limits)
         return unpacked(path.read_bytes(), limits)
     except OSError as error:
-        raise RejectedFile("unreadable", str(error.strerror)) from error
+        raise RejectedFile("unreadable", cause_of(error)) from error
 
 
 def unpacked(data: bytes, limits: Limits) -> bytes:
@@ -284,7 +285,7 @@ def _source(path: Path) -> Source:
     try:
         state = path.stat()
     except OSError as error:  # such as a link that leads nowhere
-        return Source(str(path), "", fault=("unreadable", str(error.strerror)))
+        return Source(str(path), "", fault=("unreadable", cause_of(error)))
     if not stat.S_ISREG(state.st_mode):
         return Source(str(path), "", fault=NO_FILE)
     return Source(str(path), f"{state.st_size} {state.st_mtime_ns}")

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from core.config import Strict
 from core.errors import Resumable, UserError
-from core.files import GET_RIGHT, cache_folder, digest, is_full, read_json, read_tensors, sync
+from core.files import cache_folder, cause_of, digest, is_full, read_json, read_tensors, sync
 from core.training.serialisation import State, join, split
 
 LOG = logging.getLogger("pianoreel")
@@ -312,7 +312,7 @@ def _read_index(path: Path) -> Index:
     try:
         index = Index.model_validate(read_json(path))
     except PermissionError as error:
-        raise Corrupt(f"{path} cannot be read: {error.strerror}: {GET_RIGHT}") from error
+        raise Corrupt(f"{path} cannot be read: {cause_of(error)}") from error
     except (OSError, ValueError) as error:
         raise Corrupt(f"{path} is missing or damaged") from error
     if index.sha256 and index.sha256 != index.seal():
@@ -326,6 +326,6 @@ def _check(path: Path, stored: Stored) -> None:
     try:
         fits = path.stat().st_size == stored.bytes and digest(path) == stored.sha256
     except OSError as error:
-        raise Corrupt(f"{path} cannot be read: {error.strerror}") from error
+        raise Corrupt(f"{path} cannot be read: {cause_of(error)}") from error
     if not fits:
         raise Corrupt(f"{path} has changed since it was written: its digest does not fit")

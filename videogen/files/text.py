@@ -8,6 +8,7 @@ from pathlib import Path
 
 from core.data.sources import RejectedFile, require_file, unpacked
 from core.errors import UserError
+from core.files import cause_of
 from videogen.files.limits import VideoLimits
 
 MARKS = (
@@ -81,7 +82,7 @@ def read_prompts(path: Path) -> list[str]:
         require_file(path)
         lines = decode(unpacked(path.read_bytes(), VideoLimits())).splitlines()
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
+        raise UserError(f"cannot read {path}: {cause_of(error)}") from error
     except RejectedFile as error:
         raise UserError(f"cannot read {path}: {error.detail}") from error
     found = [(n, " ".join(visible(line).split())) for n, line in enumerate(lines, 1)]

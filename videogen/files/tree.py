@@ -24,6 +24,7 @@ from core.data.sources import (
     member_path,
     require_file,
 )
+from core.files import cause_of
 from videogen.files.archives import ARCHIVES, Member, archive_in
 
 DEPTH = 3
@@ -64,7 +65,7 @@ class File:
                     archive = stack.enter_context(archive_in(file, suffix, limits))
                     file = stack.enter_context(archive.open(name))
             except OSError as error:
-                raise RejectedFile("unreadable", str(error.strerror or error)) from error
+                raise RejectedFile("unreadable", cause_of(error)) from error
             except (*UNREADABLE, KeyError) as error:
                 raise RejectedFile("archive", f"it cannot be read: {error}") from error
             try:

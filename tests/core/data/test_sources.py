@@ -360,3 +360,14 @@ def test_a_folder_alone_is_no_list_of_folders(tmp_path: Path):
 def test_a_device_that_is_named_itself_is_not_read():
     with pytest.raises(RejectedFile, match="neither a file nor a folder"):
         read_bytes(Path(os.devnull), LIMITS)
+
+
+def test_a_file_of_another_user_is_rejected_with_what_helps(tmp_path: Path, monkeypatch):
+    (tmp_path / "a.mid").write_bytes(b"MThd")
+
+    def closed(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", closed)
+    with pytest.raises(RejectedFile, match="Permission denied: have its owner permit it"):
+        read_bytes(tmp_path / "a.mid", Limits())
