@@ -116,7 +116,7 @@ def test_a_graph_of_torchscript_explains_itself(tmp_path, caplog):
     "form", ["torchscript", "safetensors", pytest.param("onnx", marks=pytest.mark.slow)]
 )
 def test_names_that_are_no_utf_8_stop_no_export(tmp_path, form: str):
-    """Of the run, of the file and of its folder."""
+    """The run, the file and its folder can have such names."""
     name = os.fsdecode(b"caf\xe9")
     model = untrained(*GENERATORS["clips of clauses"])
     model.name = name
