@@ -44,8 +44,19 @@ class ClipBatches:
             return Batch(clips)
         if self.config.wrong_captions:
             captions = [*captions[1:], captions[0]]
-        novel = self._encoded(recombined(captions, self.halves)) if self.halves else None
+        novel = self.novel(clips, captions, self.halves) if self.halves else None
         return Batch(clips, self._encoded(captions), novel=novel)
+
+    def novel(self, clips: Clips, captions: Sequence[str], halves: Mapping[str, Halves]) -> Batch:
+        """Return captions joined of halves of two, with the clips whose second halves they have;
+        those of one second half are a group."""
+        joined = recombined(captions, halves)
+        rows = [row for _, row in joined]
+        sources = [captions[row] for row in rows]
+        endings = [halves[one][1] if one in halves else one for one in sources]
+        names = list(dict.fromkeys(endings))
+        group = torch.tensor([names.index(ending) for ending in endings], device=self.device)
+        return Batch(clips[rows], self._encoded([words for words, _ in joined]), group=group)
 
     def _encoded(self, captions: Sequence[str]) -> Tokens:
         return self.tokens.encode(captions).to(self.device)

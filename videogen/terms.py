@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -163,11 +164,11 @@ def sharpness(x: Samples, axis: int) -> Tensor:
 class MatchSharpness:
     """Half the squared Wasserstein distance between the sharpness of clips and of generated ones.
 
-    At each place of a frame apart, along rows and along columns, over the frames of a batch: of
-    numbers that is the squared difference of both in order (Villani, Topics in Optimal
-    Transportation, 2003, section 2.2). It says how often a patch at a place has an edge, not in
-    which clip: so clips can be generated for captions of which there is no real one. Of several
-    processes each compares its own part of a batch.
+    At each place of a frame apart, along rows and along columns, over the frames of a batch, or
+    over those of each of its groups: of numbers that is the squared difference of both in order
+    (Villani, Topics in Optimal Transportation, 2003, section 2.2). It says how often a patch at a
+    place has an edge, not in which clip: so clips can be generated for captions of which there is
+    no real one. Of several processes each compares its own part of a batch.
     """
 
     name = "match_sharpness"
@@ -179,18 +180,23 @@ class MatchSharpness:
     weight: float = 1.0
 
     def __call__(self, passes: Passes) -> Loss:
-        clips = passes.x, passes.generation.representative
-        rows, columns = (self.distance(*clips, axis) for axis in (-2, -1))
-        return (rows + columns) / len(passes.x)
+        return (self.distance(passes, -2) + self.distance(passes, -1)) / len(passes.x)
 
-    def distance(self, x: Samples, drawn: Samples, axis: int) -> Loss:
+    def distance(self, passes: Passes, axis: int) -> Loss:
         """Return the distance of all patches along an axis, summed."""
-        real, own = (self.in_order(sharpness(clips, axis)) for clips in (x, drawn))
+        clips, group = (passes.x, passes.generation.representative), passes.batch.group
+        real, own = (self.in_order(sharpness(one, axis), group) for one in clips)
         return 0.5 * (real - own).square().sum()
 
-    def in_order(self, patches: Tensor) -> Tensor:
-        """Return the numbers of each place and colour [batch rgb time ...] in their order."""
-        return patches.transpose(1, 2).flatten(0, 1).sort(0).values  # [(batch time) rgb ...]
+    def in_order(self, patches: Tensor, group: Int[Tensor, " batch"] | None) -> Tensor:
+        """Return the numbers of each place and colour [batch rgb time ...] in their order, those
+        of one group after those of another."""
+        numbers = patches.transpose(1, 2).flatten(0, 1)  # [(batch time) rgb ...]
+        ordered = numbers.sort(0)
+        if group is None:
+            return ordered.values
+        groups = group.repeat_interleave(patches.shape[2])  # [(batch time)]
+        return ordered.values.gather(0, groups[ordered.indices].argsort(dim=0, stable=True))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import gc
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import torch
 from torch import Tensor, nn
@@ -165,10 +166,5 @@ def split(batch: Batch, count: int) -> list[Batch]:
     >>> [part.x.tolist() for part in split(Batch(torch.arange(5)), 2)]
     [[0, 1, 2], [3, 4]]
     """
-    if count == 1:
-        return [batch]
-    columns = [
-        [None] * count if column is None else column.tensor_split(count)
-        for column in (batch.x, batch.c, batch.other, batch.novel)
-    ]
-    return [Batch(*part) for part in zip(*columns, strict=True)]
+    ends = [0, *accumulate(len(part) for part in torch.arange(len(batch.x)).tensor_split(count))]
+    return [batch[start:end] for start, end in pairwise(ends)]

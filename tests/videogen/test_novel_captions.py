@@ -9,7 +9,10 @@ import torch
 from core.app import fit
 from core.app.fit import configure
 from core.errors import ConfigError
+from core.theory.contracts import require
 from core.training.run import Run
+from videogen.batches import ClipBatches
+from videogen.data.division import halves_of, recombined
 from videogen.model import DOMAIN, Model
 from videogen.networks.text import Captions
 from videogen.shapes.dataset import MovingShapes
@@ -48,20 +51,42 @@ def test_novel_captions_join_halves_that_no_caption_in_training_joins():
     _, captions = SHAPES.batch(3, config.train.batch_size, config.train.seed)
     tokens = Captions(config.spec.words)
     assert batch.c is not None and torch.equal(batch.c, tokens.encode(captions))
-    assert batch.novel is not None and batch.novel.shape == batch.c.shape
-    numbers = batch.novel[..., 0].tolist()
+    assert batch.novel is not None and batch.novel.c is not None
+    numbers = batch.novel.c[..., 0].tolist()
     found = [tuple(config.spec.words[n - 2] for n in row if n) for row in numbers]
-    assert torch.equal(tokens.encode([" ".join(words) for words in found]), batch.novel)
+    assert torch.equal(tokens.encode([" ".join(words) for words in found]), batch.novel.c)
     own = [tuple(words_of(caption)) for caption in captions]
     known = {tuple(words_of(one)) for one in SHAPES.captions_in_training(2000)}
-    joined = [(one, novel) for one, novel in zip(own, found, strict=True) if one != novel]
+    joined = [number for number, one in enumerate(own) if one != found[number]]
     assert len(joined) >= 2
 
-    for one, novel in joined:
+    for number in joined:
+        one, novel = own[number], found[number]
         first = [a for a, b in takewhile(are_same, zip(one, novel, strict=False))]
         assert novel not in known and len(first) > 2
         rest = novel[len(first) :]
-        assert any(other[-len(rest) :] == rest for other in own if other != one)
+        clip = batch.novel.x[number]
+        (donor,) = (n for n, x in enumerate(batch.x) if torch.equal(x, clip))
+        assert donor != number and own[donor][-len(rest) :] == rest
+
+
+def test_novel_clips_of_one_second_half_are_a_group():
+    """Of five captions the last has no halves, and its own clip is left to it."""
+    config = configure(DOMAIN, SHAPES, "gist_flow_sharp", "tiny", SHARP)
+    batches = require(DOMAIN.batches(SHAPES, config, torch.device("cpu")), ClipBatches)
+    captions = ["a dog runs", "a cat eats", "a fox runs", "a dog sleeps", "a bird"]
+    halves = halves_of([*captions, "a cat sleeps", "a fox eats"])
+    clips = torch.arange(5.0).repeat(3, 1).T.reshape(5, 3, 1, 1, 1)
+    novel = batches.novel(clips, captions, halves)
+    assert recombined(captions, halves) == [
+        ("a dog eats", 1),
+        ("a cat runs", 2),
+        ("a fox sleeps", 3),
+        ("a dog eats", 1),
+        ("a bird", 4),
+    ]
+    assert novel.x[:, 0].flatten().tolist() == [1, 2, 3, 1, 4]
+    assert novel.group is not None and novel.group.tolist() == [0, 1, 2, 0, 3]
 
 
 def test_other_models_meet_none():

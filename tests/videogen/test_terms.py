@@ -135,9 +135,9 @@ def test_an_edge_costs_nothing_elsewhere_in_its_patch_and_something_if_it_is_mis
     assert gradient.isfinite().all()
 
 
-def match_of(x, drawn):
+def match_of(x, drawn, group=None):
     """Return the loss of clips [batch rgb time row column], by row and by column, and others."""
-    passes = Passes(Networks(), Batch(x))
+    passes = Passes(Networks(), Batch(x, group=None if group is None else torch.tensor(group)))
     passes.__dict__["generation"] = Delta(drawn)
     return MatchSharpness()(passes).item()
 
@@ -168,6 +168,17 @@ def test_frames_of_a_batch_are_compared_together_and_places_and_colours_apart():
     left = torch.zeros(1, 1, 1, 5, 9)
     left[..., 2:, :4] = 3.0
     assert match_of(left, left.flip(-1)) > 10
+
+
+def test_sharpness_is_matched_within_groups():
+    """Of two clips of two frames; steps of 1 and 5 are compared with those of 1 and 3, not with
+    the other clip's, if each is a group."""
+    real = clips_of(5.0, 1.0, 3.0, 7.0).reshape(2, 1, 2, 5, 5)
+    drawn = clips_of(1.0, 3.0, 7.0, 5.0).reshape(2, 1, 2, 5, 5)
+    assert match_of(real, drawn) == pytest.approx(0, abs=1e-9)
+    assert match_of(real, drawn, [4, 4]) == pytest.approx(0, abs=1e-9)
+    assert match_of(real, drawn, [9, 2]) == pytest.approx(2 * 0.5 * 4 * 2 / 2, rel=0.02)
+    assert match_of(real, real.flip(2), [9, 2]) == pytest.approx(0, abs=1e-9)
 
 
 class Times(nn.Module):

@@ -228,26 +228,27 @@ def halves_of(captions: Iterable[str]) -> dict[str, Halves]:
     return {caption: halves for caption, halves in cut.items() if halves}
 
 
-def recombined(captions: Sequence[str], halves: Mapping[str, Halves]) -> list[str]:
+def recombined(captions: Sequence[str], halves: Mapping[str, Halves]) -> list[tuple[str, int]]:
     """Return the first half of each caption with the second half of the next one with which no
-    known caption has it; a caption as it is where it has no halves, or there is no such one.
+    known caption has it, and the number of that one; a caption as it is, and its own number,
+    where it has no halves, or there is no such one.
 
     >>> found = halves_of(["a dog runs", "a dog sleeps", "a cat runs", "a cat eats", "a fox eats",
     ...                    "a fox sleeps"])
     >>> recombined(["a dog runs", "a bird", "a cat runs", "a fox eats"], found)
-    ['a dog eats', 'a bird', 'a cat runs', 'a fox runs']
+    [('a dog eats', 3), ('a bird', 1), ('a cat runs', 2), ('a fox runs', 0)]
     """
     known = {first + second for first, second in halves.values()}
 
-    def novel(number: int) -> str:
-        one = captions[number]
-        if one in halves:
-            first, _ = halves[one]
-            others = [*captions[number + 1 :], *captions[:number]]
-            joined = (first + halves[other][1] for other in others if other in halves)
-            if words := next((words for words in joined if words not in known), None):
-                return " ".join(words)
-        return one
+    def novel(number: int) -> tuple[str, int]:
+        if captions[number] in halves:
+            first, _ = halves[captions[number]]
+            for other in (*range(number + 1, len(captions)), *range(number)):
+                if captions[other] in halves:
+                    words = first + halves[captions[other]][1]
+                    if words not in known:
+                        return " ".join(words), other
+        return captions[number], number
 
     return [novel(number) for number in range(len(captions))]
 

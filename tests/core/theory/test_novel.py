@@ -10,7 +10,7 @@ from core.theory.terms import Novel, Reconstruct, describe, needs_of
 from core.training.memory import split
 
 X, C = torch.tensor([[1.0], [2.0], [4.0]]), torch.tensor([[10.0], [20.0], [40.0]])
-NOVEL = torch.tensor([[300.0], [500.0], [700.0]])
+NOVEL = Batch(X[[1, 2, 0]], torch.tensor([[300.0], [500.0], [700.0]]))
 
 
 class Sum(nn.Module):
@@ -34,18 +34,19 @@ def passes_of(batch):
     return Passes(Networks({"decoder": Sum(), "prior": Sum()}), batch)
 
 
-def test_a_term_meets_what_novel_conditions_generate_beside_the_same_x():
+def test_a_term_meets_what_novel_conditions_generate_beside_their_own_x():
     passes = passes_of(Batch(X, C, novel=NOVEL))
     assert Difference()(passes).tolist() == [9, 18, 36]
-    assert Novel(Difference(), ("decoder",))(passes).tolist() == [299, 498, 696]
+    assert Novel(Difference(), ("decoder",))(passes).tolist() == [298, 496, 699]
     assert Difference()(passes).tolist() == [9, 18, 36], "the others keep their conditions"
-    assert Novel(Difference(), ("decoder",))(passes.first(2)).tolist() == [299, 498]
+    assert Novel(Difference(), ("decoder",))(passes.first(2)).tolist() == [298, 496]
 
 
 def test_parts_of_a_batch_have_their_own_novel_conditions():
     (first, second) = split(Batch(X, C, novel=NOVEL), 2)
-    assert first.novel is not None and first.novel.tolist() == [[300], [500]]
-    assert second.novel is not None and second.novel.tolist() == [[700]]
+    assert first.novel is not None and first.novel.x.tolist() == [[2], [4]]
+    assert second.novel is not None and second.novel.c is not None
+    assert second.novel.c.tolist() == [[700]]
     assert second.other is None and split(Batch(X, C), 2)[0].novel is None
 
 

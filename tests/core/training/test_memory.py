@@ -169,3 +169,11 @@ def test_the_columns_of_a_batch_are_cut_together():
     first, second = split(Batch(x, c=10 * x, other=None), 2)
     assert (first.x.tolist(), first.c is not None and first.c.tolist()) == ([0, 1, 2], [0, 10, 20])
     assert (second.x.tolist(), second.other) == ([3, 4], None)
+
+
+def test_what_belongs_to_samples_is_cut_with_them():
+    novel = Batch(torch.arange(5) + 20, group=torch.arange(5) + 30)
+    _, second = split(Batch(torch.arange(5), novel=novel), 2)
+    assert second.novel is not None and second.novel.group is not None
+    assert (second.novel.x.tolist(), second.novel.group.tolist()) == ([23, 24], [33, 34])
+    assert second.group is None
