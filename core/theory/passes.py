@@ -7,7 +7,7 @@ Hu, Yang, Salakhutdinov and Xing, On Unifying Deep Generative Models, ICLR 2018.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Literal
 
@@ -96,8 +96,9 @@ class Batch:
 
     def __getitem__(self, rows: slice) -> "Batch":
         """Return some of the samples, with all that belongs to them."""
-        columns = (getattr(self, field.name) for field in fields(self))
-        return Batch(*(None if column is None else column[rows] for column in columns))
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        cut = {name: column[rows] for name, column in columns.items() if column is not None}
+        return replace(self, **cut)
 
 
 class Passes:
