@@ -25,7 +25,7 @@ from videogen.captioned_clips import CaptionedClips
 from videogen.configuration import DataSpec, VideoRun
 from videogen.data.augmentation import Augmentation
 from videogen.data.collection import Collection
-from videogen.data.division import halves_of
+from videogen.data.division import can_be_recombined, halves_of
 from videogen.data.sources.captioned import Captioned
 from videogen.data.sources.listing import listing
 from videogen.familiarity import MOST_CAPTIONS
@@ -45,6 +45,12 @@ LOG = logging.getLogger("pianoreel")
 
 EXAMPLES = 8
 """Training captions that a run keeps, to try the model with."""
+
+NOTHING_NOVEL = (
+    "no halves of two captions can be joined to a new one, as in `a dog sleeps` from `a dog runs` "
+    "and `a cat sleeps`: leave out model.weights.novel_match_sharpness and "
+    "model.weights.novel_keep_pyramid, or prepare the clips with --hold-out composition"
+)
 
 
 class Video(Domain[CaptionedClips, VideoRun, Clips, "Model"]):
@@ -117,7 +123,9 @@ class Video(Domain[CaptionedClips, VideoRun, Clips, "Model"]):
             )
         tokens = Captions(config.spec.words, config.model.video.clauses)
         needs_novel = "novel" in config.model.resolved_recipe.needs
-        known = data.captions_in_training(MOST_CAPTIONS) if needs_novel else []
+        halves = halves_of(data.captions_in_training(MOST_CAPTIONS)) if needs_novel else {}
+        if needs_novel and not can_be_recombined(halves):
+            raise ConfigError(NOTHING_NOVEL)
         return ClipBatches(
             data=data,
             config=config,
@@ -125,7 +133,7 @@ class Video(Domain[CaptionedClips, VideoRun, Clips, "Model"]):
             other=other,
             tokens=tokens,
             augment=config.augment,
-            halves=halves_of(known),
+            halves=halves,
         )
 
     def examples(self, data: CaptionedClips, count: int, seed: int) -> Examples:

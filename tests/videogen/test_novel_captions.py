@@ -121,3 +121,16 @@ def test_without_a_run_to_keep_to_it_says_so(tmp_path: Path):
     with pytest.raises(ConfigError, match="keeps to what a trained run draws: name that by --fr"):
         trained(tmp_path / "run", "gist_flow_sharp", *SHARP)
     assert not (tmp_path / "run").exists()
+
+
+ALL_FOUR = ["a dog runs", "a dog sleeps", "a cat runs", "a cat sleeps"]
+
+
+@pytest.mark.parametrize("captions", [ALL_FOUR, ["runs", "sleeps", "eats"]])
+def test_captions_that_join_to_no_new_one_are_refused_with_the_cure(
+    captions: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    config = configure(DOMAIN, SHAPES, "gist_flow_sharp", "tiny", SHARP)
+    monkeypatch.setattr(MovingShapes, "captions_in_training", lambda self, most: captions)
+    with pytest.raises(ConfigError, match="no halves of two captions can be joined to a new"):
+        DOMAIN.batches(SHAPES, config, torch.device("cpu"))

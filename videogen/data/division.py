@@ -228,6 +228,20 @@ def halves_of(captions: Iterable[str]) -> dict[str, Halves]:
     return {caption: halves for caption, halves in cut.items() if halves}
 
 
+def can_be_recombined(halves: Mapping[str, Halves]) -> bool:
+    """Return whether a first half and a second half are known that no known caption joins.
+
+    >>> all_four = ["a dog runs", "a dog sleeps", "a cat runs", "a cat sleeps"]
+    >>> can_be_recombined(halves_of(all_four))
+    False
+    >>> can_be_recombined(halves_of([*all_four, "a dog eats", "a fox eats", "a fox runs"]))
+    True
+    """
+    pairs = set(halves.values())
+    firsts, seconds = {first for first, _ in pairs}, {second for _, second in pairs}
+    return len(pairs) < len(firsts) * len(seconds)
+
+
 def recombined(captions: Sequence[str], halves: Mapping[str, Halves]) -> list[tuple[str, int]]:
     """Return the first half of each caption with the second half of the next one with which no
     known caption has it, and the number of that one; a caption as it is, and its own number,
