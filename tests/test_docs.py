@@ -100,6 +100,36 @@ def test_the_command_line_takes_each_command(page: Path):
             raise AssertionError(f"{command}\n{error}") from error
 
 
+def names_of(name: str, params: dict[str, Any]) -> list[tuple[str, ...]]:
+    """What the names of a command's songs or clips depend on, its folder among them."""
+    from musegen.composition.request import Request
+
+    place = (str(params.get("to")), str(params.get("seed")))
+    if name == "pianoreel music sample":
+        fields = {key: params[key] for key in ("given", "continued", "between", "remixed")}
+        kind = Request(**fields, keep=(params["keep"],) * bool(params["keep"])).kind
+        return [(*place, str(params["run"]), kind)]
+    if name == "pianoreel video sample":
+        sentences = [one for one in params["arguments"] if one != "..."]
+        text = " ".join([*sentences, *params["then"], params["into"] or ""])
+        return [(*place, text)] * bool(sentences)
+    if re.fullmatch(r"pianoreel (music|video|voice) (interpolate|arithmetic|vary)", name):
+        run = [one for one in params["arguments"] if one.startswith("runs/")]
+        return [(*place, name, *run)]
+    return []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_who_runs_one_command_after_the_other_meets_no_taken_name(page: Path):
+    """Songs and clips of one model, seed and sentence have one name in a folder."""
+    taken: dict[tuple[str, ...], str] = {}
+    for command in dict.fromkeys(commands(page.read_text(encoding="utf-8"))):
+        name, params = parsed(words_of(command))
+        for key in names_of(name, params) if not params.get("overwrite") else []:
+            assert key not in taken, f"{taken[key]}\n{command}"
+            taken[key] = command
+
+
 def test_a_check_has_the_options_of_the_preparation_after_it():
     """Another size or rate holds out other clips than the check says."""
     pairs = 0
