@@ -101,7 +101,7 @@ def test_the_command_line_takes_each_command(page: Path):
 
 
 def names_of(name: str, params: dict[str, Any]) -> list[tuple[str, ...]]:
-    """What the names of a command's songs or clips depend on, its folder among them."""
+    """Return all that the names of a command's songs or clips depend on, its folder first."""
     from musegen.composition.request import Request
 
     place = (str(params.get("to")), str(params.get("seed")))

@@ -24,6 +24,7 @@ from core.app.domain import Domain, Examples
 from core.app.evaluation import Evaluation, print_tables
 from core.app.model import Model
 from core.app.progress import counting, monitored
+from core.app.report import REPORT_FILE
 from core.data.preparation import require_no_collection
 from core.errors import ConfigError, Resumable, Stopped, UserError
 from core.exchange.curves import draw_curves
@@ -181,7 +182,7 @@ def _report(models: Sequence[Model], evaluation: Evaluation, to: Path, as_json: 
     draw_curves(curves, to / CURVES)
     tables = [costs(models, to / "runs"), *evaluation.tables(evaluation.report)]
     written = evaluation.report.json()
-    write_text(to / "evaluation.json", written)
+    write_text(to / REPORT_FILE, written)
     path = write(tables, [PICTURE, CURVES], ["pianoreel", *sys.argv[1:]], to)
     if as_json:
         print_json({**json.loads(written), "paths": [str(path)]})

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from core.app.report import Report
+from core.app.report import REPORT_FILE, Report
 from core.files import create_folder, write_text
 
 LOG = logging.getLogger("pianoreel")
@@ -41,7 +41,7 @@ class Evaluation:
     def write(self, folder: Path) -> None:
         """Write evaluation.json and evaluation.png; says so where these replace others."""
         create_folder(folder)
-        path, text = folder / "evaluation.json", self.report.json()
+        path, text = folder / REPORT_FILE, self.report.json()
         if path.exists() and path.read_text(encoding="utf-8") != text:
             LOG.warning("%s was that of another evaluation and is replaced", path)
         write_text(path, text)

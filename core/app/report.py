@@ -4,11 +4,13 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Kind = Literal["generated", "real", "baseline"]
 """generated: by the model under evaluation; real: from the data; baseline: to be beaten."""
 
+REPORT_FILE = "evaluation.json"
+"""The file of a report in the folder of an evaluation or a comparison."""
 COLOURS: dict[Kind, str] = {"generated": "#bf616a", "real": "#3f6fa3", "baseline": "#9aa3b2"}
 
 
@@ -27,6 +29,19 @@ class Report:
         """Return all rows as JSON; NaN becomes null."""
         rows = [null_for_nan(asdict(row)) for row in self.rows]
         return json.dumps({"rows": rows}, indent=1, allow_nan=False)
+
+
+def is_report(text: str) -> bool:
+    """Return whether a text is a report, as `Report.json` writes it.
+
+    >>> is_report('{"rows": [{"name": "mine", "kind": "generated"}]}'), is_report('{"rows": [1]}')
+    (True, False)
+    """
+    try:
+        rows = json.loads(text)["rows"]
+        return bool(rows) and all(row["kind"] in get_args(Kind) for row in rows)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
 
 
 def null_for_nan(value: object) -> object:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
+from core.app.report import REPORT_FILE, is_report
 from core.data.preparation import SETTINGS_FILE
 from core.data.sources import GZIP_SUFFIX, is_source, real_path, stem_of_file
 from core.data.store import SHARD_INDEX
@@ -115,15 +116,18 @@ class Manifests:
         tree = self.clips.tree
         clips = {place.with_suffix("") for place in self.clips.places}
         for place, entry in tree.entries.items():
-            is_candidate = self.clips.is_given(place) and not self._is_report(place)
+            is_candidate = self.clips.is_given(place) and not self._is_report(entry.file)
             is_beside = place.with_suffix("") in clips | self.clips.places
             if is_candidate and not (is_beside and self._is_of_one(entry.file)):
                 yield entry.file
 
-    def _is_report(self, place: Path) -> bool:
-        """Return whether `prepare` wrote a file: one of a collection, or of a shard of it."""
+    def _is_report(self, file: File) -> bool:
+        """Return whether we wrote a file: of a collection, a shard of it, or an evaluation."""
+        place = file.place
         if place.name == OWN_REPORT:
             return True
+        if place.name == REPORT_FILE:
+            return is_report(in_any_encoding(file, self.limits))
         folder = place.parent.parent if place.name == SHARD_INDEX else place.parent
         return self.clips.tree.find(folder / SETTINGS_FILE) is not None
 

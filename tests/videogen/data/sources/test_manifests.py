@@ -1,6 +1,7 @@
 """Manifests name clips of their folders and of others; other tables and texts are none."""
 
 import gzip
+import json
 import time
 from collections import Counter
 from pathlib import Path
@@ -17,6 +18,20 @@ def test_a_clip_of_a_faulty_row_is_rejected_once(folder: Path):
     found = listing([str(folder / "dogs")]).clips
     faults = [clip.fault for clip in found if clip.fault]
     assert len(found) == 2 and faults == [("no-caption", "row 2, rex.gif: the caption is empty")]
+
+
+def test_the_report_of_an_evaluation_is_no_table_of_captions(folder: Path):
+    """Its measures are called name, beginning and ending, as columns of excerpts are."""
+    before = clips(folder)
+    shown = {"beginning": 1.0, "ending": 0.5}
+    counts = {"clips": 12, "captions": 10}
+    rows = [{"name": "dogs", "kind": "generated", **counts, "seen": shown}]
+    text = json.dumps({"rows": rows})
+    write(folder, dogs__evaluation_dot_json=text, report__evaluation_dot_json=text)
+    assert clips(folder) == before
+    rows = [{"file_name": "rex.gif", "caption": "rex is walked"}]
+    write(folder, dogs__evaluation_dot_json=json.dumps(rows))
+    assert clips(folder)["dogs/rex.gif"] == ("rex is walked", "manifest"), "a table of a user"
 
 
 def test_a_manifest_is_all_that_counts_in_its_folder(folder: Path):
