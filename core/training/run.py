@@ -156,7 +156,9 @@ class Run:
         """Open a run to sample from it; `UserError` where the folder is not a run."""
         path = folder / CONFIG
         if not path.is_file():
-            raise UserError(f"{folder} is no run: give a folder that `train` wrote")
+            runs = sorted(one.parent for one in folder.glob(f"*/{CONFIG}"))
+            cure = f"one in it, such as {runs[0]}" if runs else "a folder that `train` wrote"
+            raise UserError(f"{folder} is no run: give {cure}")
         return cls(folder, _read_config(path))
 
     def __enter__(self) -> "Run":

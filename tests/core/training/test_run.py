@@ -588,3 +588,13 @@ def test_a_signal_in_a_step_saves_that_step_and_a_second_one_does_not(
     assert (latest and latest.facts["step"]) == step
     assert in_a_child(lambda: ring_run(parts)) == 0
     assert written(parts) == unbroken
+
+
+def test_a_folder_of_runs_is_no_run_and_names_one(tmp_path: Path):
+    with pytest.raises(UserError, match=f"{tmp_path} is no run: give a folder that `train` wrote"):
+        Run.read(tmp_path)
+    for name in ("mine", "first"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.yaml").touch()
+    with pytest.raises(UserError, match=f"is no run: give one in it, such as {tmp_path}/first$"):
+        Run.read(tmp_path)
