@@ -1,5 +1,7 @@
 """Labels of generated items: their names, and the line that says how to make them again."""
 
+import re
+import zlib
 from importlib.metadata import version
 
 from core.files import as_text
@@ -9,6 +11,10 @@ SIGNATURE = "made with pianoreel"
 
 GENERATED = f"{SIGNATURE}: leave such files out if a model is to learn from yours alone"
 """Words for training data whose origin says so: a folder of own files may hold samples."""
+
+
+LONGEST = 96
+"""Bytes of a file's name that a text or another file becomes: names of 143 are safe everywhere."""
 
 
 def name_of(model: str, seed: int | None, *kinds: object) -> str:
@@ -28,6 +34,34 @@ def as_file_name(text: str) -> str:
     'Verse-1-2'
     """
     return text.replace(" ", "-").replace("/", "-")
+
+
+def slug(text: str) -> str:
+    """Return a text as part of a file name: words joined by hyphens, a long text `shortened`.
+
+    Empty where no letter or number is in it.
+
+    >>> slug("A dog/cat: ../runs!")
+    'a-dog-cat-runs'
+    """
+    letters = re.sub(r"[^\w]+", "-", text.lower()).strip("-_")
+    return shortened(letters, text)
+
+
+def shortened(name: str, text: str | None = None, limit: int = LONGEST) -> str:
+    """Return a name of at most `limit` bytes; a longer one is cut and ends in a checksum.
+
+    `text`: what the checksum is of, the name itself unless given.
+
+    >>> shortened("short"), shortened("a-very-long-name", limit=13)
+    ('short', 'a-ve-c247f340')
+    """
+    name = as_text(name)
+    if len(name.encode()) <= limit:
+        return name
+    checksum = f"-{zlib.crc32((text or name).encode()):08x}"
+    cut = name.encode()[: limit - len(checksum)].decode(errors="ignore")
+    return cut.rstrip("-_") + checksum
 
 
 def origin(*parts: str, **settings: object) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.app.domain import Domain, Examples
-from core.app.label import name_of
+from core.app.label import LONGEST, name_of, shortened, slug
 from core.app.latent import LatentPoints, concat, slerp
 from core.app.latent import arithmetic as combine
 from core.app.model import LOG, Model
@@ -103,6 +103,14 @@ def _title(model: Model, text: str) -> str:
     return as_text(Path(text).name) if names_file(model.domain, text) else text
 
 
+def _name(model: Model, seed: int, kind: str, texts: Sequence[str], *parts: object) -> str:
+    """Name an item after its points: a file by its own name, a text as samples of it are."""
+    is_file = partial(names_file, model.domain)
+    names = [Path(text).stem if is_file(text) else slug(text) or "text" for text in texts]
+    points = [shortened(name, limit=LONGEST // len(texts)) for name in names]
+    return name_of(model.name, seed, kind, *points, *parts)
+
+
 def interpolate(
     model: Model,
     first: str,
@@ -122,7 +130,7 @@ def interpolate(
     titles = [_title(model, first), *between, _title(model, last)]
     nearer = [(ours, theirs) if 2 * n < points else (theirs, ours) for n in range(points)]
     sources = [model.domain.common_source(ends) for ends in nearer]
-    name = name_of(model.name, seed, "interpolation")
+    name = _name(model, seed, "interpolation", [first, last])
     yield from _write(model, items, titles, name, to, sources)
     yield from _show(model, items, titles, to, f"{name}-all")
 
@@ -135,7 +143,7 @@ def arithmetic(
     a, b, c = (point for point, _ in places)
     items = model.decode(concat([a, b, c, combine(a, b, c)]), seed)
     source = model.domain.common_source([places[0][1], places[2][1]])
-    name = name_of(model.name, seed, "arithmetic")
+    name = _name(model, seed, "arithmetic", texts)
     of = [_title(model, text) for text in texts]
     title = "{} - {} + {}".format(*of)
     yield from _write(model, items[3:], [title], name, to, [source])
@@ -160,13 +168,11 @@ def vary(
     if strength and (same := _no_variety(model, items, keep)):
         LOG.warning("%s", same)
     for number in range(1, count + 1):
-        name, title = (
-            name_of(model.name, seed, f"variation-{number}"),
-            f"{of}, strength {strength:g}",
-        )
+        name = _name(model, seed, "variation", [text], number)
+        title = f"{of}, strength {strength:g}"
         yield from _write(model, items[number : number + 1], [title], name, to, [source])
     titles = [of, *(f"variation {number + 1}" for number in range(count))]
-    yield from _show(model, items, titles, to, name_of(model.name, seed, "variations-all"))
+    yield from _show(model, items, titles, to, _name(model, seed, "variations", [text], "all"))
 
 
 def _no_variety(model: Model, items: Any, keep: str) -> str:
@@ -218,7 +224,7 @@ def _before_and_after(
     changed = change(examples)
     shown_name = as_text(path.name)
     titles = list(examples.conditions or [shown_name] * len(examples))
-    name = name_of(model.name, seed, f"{kind}-{path.stem}")
+    name = name_of(model.name, seed, kind, shortened(path.stem))
     yield from _write(model, changed, titles, name, to, examples.sources)
     shown = examples.first(SHOWN)
     both = model.join([shown.items, changed[:SHOWN]])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from core.app.label import LONGEST, shortened
 from core.config import Strict
 from core.errors import ConfigError
 from musegen.drafts.draft import Draft
@@ -51,13 +52,17 @@ class Request(Strict):
     @property
     def kind(self) -> str:
         """Return a name for what is composed from the user's songs; empty for new songs."""
-        if self.given:
-            return f"{'accompaniment' if self.keep else 'fill'}-{self.given.stem}"
-        if self.continued:
-            return f"continuation-{self.continued.stem}"
-        if self.between:
-            return f"between-{'-'.join(path.stem for path in self.between)}"
-        return f"remix-{self.remixed.stem}" if self.remixed else ""
+        kinds = {
+            "accompaniment" if self.keep else "fill": (self.given,),
+            "continuation": (self.continued,),
+            "between": self.between or (),
+            "remix": (self.remixed,),
+        }
+        for kind, songs in kinds.items():
+            stems = [shortened(song.stem, limit=LONGEST // len(songs)) for song in songs if song]
+            if stems:
+                return "-".join([kind, *stems])
+        return ""
 
     @property
     def named(self) -> dict[str, object]:

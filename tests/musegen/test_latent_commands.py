@@ -78,9 +78,9 @@ def test_every_command_writes_the_formats_that_are_asked_for(
 ):
     """The pictures of all songs together are left out with the others."""
     commands = {
-        "interpolate": (["1", song], ["interpolation"]),
-        "arithmetic": ([song, "1", "2"], ["arithmetic"]),
-        "vary": ([song, "--count", 2], ["variation-1", "variation-2"]),
+        "interpolate": (["1", song], ["interpolation-1-song"]),
+        "arithmetic": ([song, "1", "2"], ["arithmetic-song-1-2"]),
+        "vary": ([song, "--count", 2], ["variation-song-1", "variation-song-2"]),
         "reconstruct": ([song], ["reconstruction-song"]),
     }
     for command, (points, names) in commands.items():
@@ -90,8 +90,8 @@ def test_every_command_writes_the_formats_that_are_asked_for(
         assert [Path(line).name for line in said.splitlines()] == [
             f"vae-seed3-{name}.mid" for name in names
         ]
-    origin = origin_of(tmp_path / "vae-seed3-variation-1.mid")
-    assert origin.endswith(": vae-seed3-variation-1, song.mid, strength 0.3")
+    origin = origin_of(tmp_path / "vae-seed3-variation-song-1.mid")
+    assert origin.endswith(": vae-seed3-variation-song-1, song.mid, strength 0.3")
 
 
 @pytest.mark.parametrize(

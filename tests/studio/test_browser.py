@@ -213,7 +213,9 @@ def test_a_song_goes_on_is_varied_and_leads_to_another(user: User, server: Serve
     assert read_midi(longer).bars == 6
     make_song(user, 43)
     user.press("Vary")
-    user.page.locator(".stage h2", has_text="latent_musegan-seed44-variation-1").wait_for()
+    user.page.locator(
+        ".stage h2", has_text="latent_musegan-seed44-variation-latent_musegan-seed43-1-1"
+    ).wait_for()
     first = user.page.locator(".shelf li", has_text="latent_musegan-seed41-1").last
     second = user.page.locator(".shelf li", has_text="latent_musegan-seed43-1").first
     first.scroll_into_view_if_needed()

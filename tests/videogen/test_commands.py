@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from command import REPOSITORY, run
 
+from core.app.label import shortened, slug
 from videogen.files.clip import Frames
 from videogen.model import Model
 from videogen.rendering.take import Take
@@ -188,15 +189,17 @@ def test_what_lies_between_two_captions_comes_with_the_nearer_one(trained: Path,
     other = "A large white square is moving in a straight line towards west"
     common = ("--device", "cpu", "--format", "mp4", "--to", tmp_path)
     assert run("video", "interpolate", trained, CAPTION, other, "--points", 4, *common)[0] == 0
-    film = tmp_path / "tiny-seed0-interpolation-004.mp4"
+    ends = [shortened(slug(text), limit=48) for text in (CAPTION, other)]
+    between = f"tiny-seed0-interpolation-{'-'.join(ends)}"
+    film = tmp_path / f"{between}-004.mp4"
     assert run("video", "vary", trained, film, "--count", 1, *common)[0] == 0
     read = {Path(clip.name).name: clip.caption for clip in listing([str(tmp_path)]).clips}
     assert read == {
-        "tiny-seed0-interpolation-001.mp4": CAPTION,
-        "tiny-seed0-interpolation-002.mp4": CAPTION,
-        "tiny-seed0-interpolation-003.mp4": other,
-        "tiny-seed0-interpolation-004.mp4": other,
-        "tiny-seed0-variation-1.mp4": other,
+        f"{between}-001.mp4": CAPTION,
+        f"{between}-002.mp4": CAPTION,
+        f"{between}-003.mp4": other,
+        f"{between}-004.mp4": other,
+        f"tiny-seed0-variation-{shortened(film.stem)}-1.mp4": other,
     }
 
 

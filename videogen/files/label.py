@@ -4,19 +4,14 @@ The caption stands in the side text of a clip, where a preparation finds it; wha
 the tags of its files.
 """
 
-import re
-import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import av
 from av.error import FFmpegError
 
-from core.app.label import is_generated, name_of, origin
+from core.app.label import is_generated, name_of, origin, slug
 from core.files import address
-
-SLUG_BYTES = 96
-"""Largest part of a file's name that a caption becomes: names of 143 bytes are safe everywhere."""
 
 
 class Label(NamedTuple):
@@ -35,27 +30,13 @@ class Label(NamedTuple):
         'shapes-seed7-a-dog-runs'
         """
         text = " ".join(caption.encode(errors="replace").decode().split())
-        name = name_of(model, seed, slug(text))
+        name = name_of(model, seed, slug(text) or "clip")
         return cls(name, text, origin(model, seed=seed, **settings), text)
 
     @property
     def tags(self) -> dict[str, str]:
         """Return what a player shows of the clip."""
         return {"title": self.title, "artist": "pianoreel", "comment": self.origin}
-
-
-def slug(caption: str) -> str:
-    """Return a caption as part of a file name; a long one is cut and ends in its checksum.
-
-    >>> slug("A dog/cat: ../runs!")
-    'a-dog-cat-runs'
-    """
-    letters = re.sub(r"[^\w]+", "-", caption.lower()).strip("-_") or "clip"
-    if len(letters.encode()) <= SLUG_BYTES:
-        return letters
-    checksum = f"-{zlib.crc32(caption.encode()):08x}"
-    cut = letters.encode()[: SLUG_BYTES - len(checksum)].decode(errors="ignore")
-    return cut.rstrip("-_") + checksum
 
 
 def origin_of(path: Path) -> str:

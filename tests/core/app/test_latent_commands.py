@@ -84,9 +84,12 @@ def test_interpolation_goes_from_the_first_item_to_the_last(world, tmp_path):
     """z from (3, 0) to (0, 2), half way at a right angle (3, 2) / sqrt 2."""
     to = tmp_path / "a" / "to"
     paths = list(interpolate(world.ae, "a.mid", "b.mid", 3, Output(to), 0))
-    titles, rows = world.written["ae-seed0-interpolation"]
-    assert paths == [to / "ae-seed0-interpolation.mid", to / "ae-seed0-interpolation-all.png"]
-    assert world.drawn["ae-seed0-interpolation-all.png"] == (titles, rows)
+    titles, rows = world.written["ae-seed0-interpolation-a-b"]
+    assert paths == [
+        to / "ae-seed0-interpolation-a-b.mid",
+        to / "ae-seed0-interpolation-a-b-all.png",
+    ]
+    assert world.drawn["ae-seed0-interpolation-a-b-all.png"] == (titles, rows)
     assert titles == ["a.mid", "50%", "b.mid"]
     half = 3 / 2**0.5
     expected = torch.tensor([[9, 0], [3 * half, 2 * half], [0, 6]])
@@ -126,14 +129,16 @@ def test_a_text_that_names_no_file_is_a_point_of_the_prior_with_its_condition(
 def test_arithmetic_writes_the_sum_and_draws_all_four(world, tmp_path):
     """(3, 0) - (0, 2) + (1, 1) = (4, -1)."""
     paths = list(arithmetic(world.ae, ["a.mid", "b.mid", "c.mid"], Output(tmp_path), 0))
-    assert world.written == {"ae-seed0-arithmetic": (["a.mid - b.mid + c.mid"], [[12.0, -3.0]])}
-    assert world.drawn["ae-seed0-arithmetic-all.png"] == (
+    assert world.written == {
+        "ae-seed0-arithmetic-a-b-c": (["a.mid - b.mid + c.mid"], [[12.0, -3.0]])
+    }
+    assert world.drawn["ae-seed0-arithmetic-a-b-c-all.png"] == (
         ["+ a.mid", "- b.mid", "+ c.mid", "="],
         [[9.0, 0.0], [0.0, 6.0], [3.0, 3.0], [12.0, -3.0]],
     )
     assert paths == [
-        tmp_path / "ae-seed0-arithmetic.mid",
-        tmp_path / "ae-seed0-arithmetic-all.png",
+        tmp_path / "ae-seed0-arithmetic-a-b-c.mid",
+        tmp_path / "ae-seed0-arithmetic-a-b-c-all.png",
     ]
 
 
@@ -165,10 +170,10 @@ def test_what_is_written_has_the_sources_of_the_files_that_it_comes_from(world, 
     list(reconstruct(world.ae, Path("a.mid"), Output(tmp_path), 0))
     list(translate(world.cyclegan, Path("a.mid"), Output(tmp_path)))
     assert world.sources == {
-        "ae-seed0-interpolation": ["a0", "a0", "a0", "b0", "b0"],
-        "ae-seed0-arithmetic": ["a0"],
-        "ae-seed0-variation-1": ["b0"],
-        "ae-seed0-variation-2": ["b0"],
+        "ae-seed0-interpolation-a-b": ["a0", "a0", "a0", "b0", "b0"],
+        "ae-seed0-arithmetic-a-b-c": ["a0"],
+        "ae-seed0-variation-b-1": ["b0"],
+        "ae-seed0-variation-b-2": ["b0"],
         "ae-seed0-reconstruction-a": ["a0", "a1"],
         "cyclegan-translation-a": ["a0", "a1"],
     }
@@ -177,17 +182,31 @@ def test_what_is_written_has_the_sources_of_the_files_that_it_comes_from(world, 
 def test_variations_of_strength_0_are_the_point_itself(world, tmp_path):
     list(vary(world.ae, "b.mid", 0.0, 2, Output(tmp_path), 5))
     assert world.written == {
-        "ae-seed5-variation-1": (["b.mid, strength 0"], [[0.0, 6.0]]),
-        "ae-seed5-variation-2": (["b.mid, strength 0"], [[0.0, 6.0]]),
+        "ae-seed5-variation-b-1": (["b.mid, strength 0"], [[0.0, 6.0]]),
+        "ae-seed5-variation-b-2": (["b.mid, strength 0"], [[0.0, 6.0]]),
     }
-    titles, rows = world.drawn["ae-seed5-variations-all.png"]
+    titles, rows = world.drawn["ae-seed5-variations-b-all.png"]
     assert titles == ["b.mid", "variation 1", "variation 2"] and rows == [[0.0, 6.0]] * 3
+
+
+def test_points_of_one_kind_are_kept_beside_each_other_by_their_names(world, tmp_path):
+    """Those of one long name share it between them."""
+    for name in ("a.mid", "b.mid", "c.mid"):
+        list(vary(world.ae, name, 0.5, 1, Output(tmp_path), 0))
+        list(interpolate(world.ae, "a.mid", name, 2, Output(tmp_path), 0))
+        list(arithmetic(world.ae, ["a.mid", "b.mid", name], Output(tmp_path), 0))
+    assert len(world.written) == len(world.drawn) == 9
+    world.files[f"{'x' * 200}.mid"] = world.files["b.mid"]
+    world.written.clear()
+    list(arithmetic(world.ae, [f"{'x' * 200}.mid"] * 3, Output(tmp_path), 0))
+    (name,) = world.written
+    assert name.count("xxx-") == 3 and len(name) <= 120
 
 
 def test_variations_are_of_the_seed_and_differ(world, tmp_path):
     def varied(seed: int) -> Any:
         list(vary(world.ae, "b.mid", 0.5, 2, Output(tmp_path), seed))
-        return world.drawn[f"ae-seed{seed}-variations-all.png"][1]
+        return world.drawn[f"ae-seed{seed}-variations-b-all.png"][1]
 
     one = varied(1)
     assert one[0] == [0.0, 6.0] and one[1] != one[2]
@@ -232,9 +251,7 @@ def noise_of(world: SimpleNamespace, change: Any) -> list[Any]:
 
 COMMANDS = {
     "interpolate": lambda m, to, seed: interpolate(m, "a.mid", "b.mid", 3, to, seed),
-    "ae-seed0-arithmetic": lambda m, to, seed: arithmetic(
-        m, ["a.mid", "b.mid", "c.mid"], to, seed
-    ),
+    "arithmetic": lambda m, to, seed: arithmetic(m, ["a.mid", "b.mid", "c.mid"], to, seed),
     "vary": lambda m, to, seed: vary(m, "b.mid", 0.0, 2, to, seed),
     "reconstruct": lambda m, to, seed: reconstruct(m, Path("a.mid"), to, seed),
 }
@@ -264,7 +281,7 @@ def test_pictures_are_left_out_where_they_are_not_wanted(world, tmp_path):
             return False
 
     paths = list(vary(world.ae, "b.mid", 0.5, 2, Plain(tmp_path), 0))
-    assert [path.name for path in paths] == [f"ae-seed0-variation-{n}.mid" for n in (1, 2)]
+    assert [path.name for path in paths] == [f"ae-seed0-variation-b-{n}.mid" for n in (1, 2)]
     assert list(reconstruct(world.ae, Path("a.mid"), Plain(tmp_path), 0)) == [
         tmp_path / "ae-seed0-reconstruction-a.mid"
     ]

@@ -155,19 +155,19 @@ def test_every_command_of_the_ring(tmp_path: Path):
     written = {path.name for path in to.iterdir()}
     for name in (
         "evaluation.json",
-        "cvae-seed0-interpolation.csv",
-        "cvae-seed0-interpolation-all.png",
-        "cvae-seed0-arithmetic.csv",
-        "cvae-seed0-arithmetic-all.png",
+        "cvae-seed0-interpolation-mine-3.csv",
+        "cvae-seed0-interpolation-mine-3-all.png",
+        "cvae-seed0-arithmetic-0-1-2.csv",
+        "cvae-seed0-arithmetic-0-1-2-all.png",
         "cvae-seed0-reconstruction-mine.csv",
         "cvae-seed0-reconstruction-mine-both.png",
-        "cvae-seed0-variation-1.csv",
-        "cvae-seed0-variation-2.csv",
+        "cvae-seed0-variation-3-1.csv",
+        "cvae-seed0-variation-3-2.csv",
         "between-translation-back-mine.csv",
     ):
         assert name in written
     assert len((to / "new" / "points" / "points.csv").read_text().splitlines()) == 3
-    assert len((to / "cvae-seed0-interpolation.csv").read_text().splitlines()) == 4
+    assert len((to / "cvae-seed0-interpolation-mine-3.csv").read_text().splitlines()) == 4
     assert "| gan |" in (to / "all" / "comparison.md").read_text()
 
 

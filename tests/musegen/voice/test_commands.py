@@ -93,7 +93,7 @@ def test_two_timbres_become_one_sound(trained: Path, tmp_path: Path):
     code, said, complaint = run(*command, "--to", tmp_path)
     assert (code, complaint) == (0, "")
     assert len(said.splitlines()) == 5  # three notes, all in one, and a picture
-    _, whole = samples_of(tmp_path / "tiny-seed0-interpolation.wav")
+    _, whole = samples_of(tmp_path / "tiny-seed0-interpolation-c4-1-e4-2.wav")
     assert len(whole) == 2 * SECONDS * RATE, "three notes that overlap by half"
 
 
