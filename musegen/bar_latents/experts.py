@@ -7,9 +7,11 @@ the others sound, and the drums keep to one kit.
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from core.theory.shapes import Latents
+from musegen.bar_latents.autoencoder import BarLatents
 from musegen.bar_latents.struck_notes import MOST_VOICES, StruckNotes
 from musegen.networks.states import OCTAVE, States, by_octave
 
@@ -72,17 +74,20 @@ def beside(notes: StruckNotes, kept: States) -> StruckNotes:
     return notes.with_logits(logits._replace(rhythm=rhythm, onset=onset))
 
 
-def bass_on_chords(notes: StruckNotes, x: States, bass: int) -> StruckNotes:
+def bass_on_chords(notes: StruckNotes, x: States, z: BarLatents, bass: int) -> StruckNotes:
     """Favour in the bass the pitch classes that other melodic tracks of x sound in a half bar.
 
-    `bass`: its track, -1 for none.
+    `z`: the latents of which x was decoded. Where those of the others return their first chord
+    does, whatever is held into the bar then. `bass`: its track, -1 for none.
     """
     others = notes.sustained.clone()
     others[bass] = False
     if bass < 0 or not others.any():
         return notes
     onset = notes.logits.onset.clone()  # [batch bar track step pitch]
-    onset[:, :, bass] += ROOT * _chord(x[:, others, 0])
+    chord = _chord(x[:, others, 0])  # [batch bar step pitch]
+    first = _first_equal(z[:, :, others])[..., None, None]  # [batch bar 1 1]
+    onset[:, :, bass] += ROOT * chord.take_along_dim(first, 1)
     return notes.with_logits(notes.logits._replace(onset=onset))
 
 
@@ -95,9 +100,19 @@ def in_one_kit(notes: StruckNotes, x: States) -> StruckNotes:
     return notes.with_logits(notes.logits._replace(onset=onset))
 
 
-def ensemble(notes: StruckNotes, x: States, bass: int) -> StruckNotes:
-    """Let tracks play together that were decoded as x, each alone."""
-    return in_one_kit(bass_on_chords(notes, x, bass), x)
+def ensemble(notes: StruckNotes, x: States, z: Latents, bass: int) -> StruckNotes:
+    """Let tracks play together that were decoded from z as x, each alone."""
+    by_bar = z.unflatten(1, (*notes.plays.shape[1:], -1))  # [batch bar track latent]
+    return in_one_kit(bass_on_chords(notes, x, by_bar, bass), x)
+
+
+def _first_equal(z: BarLatents) -> Int[Tensor, "batch bar"]:
+    """Return for each bar the first one whose tracks have the same latents."""
+    found = [
+        torch.unique(piece, dim=0, return_inverse=True)[1] for piece in z.flatten(2)
+    ]  # [bar] of each piece
+    number = torch.stack(found)  # [batch bar]
+    return (number[:, :, None] == number[:, None]).int().argmax(2)
 
 
 def _chord(

@@ -138,7 +138,7 @@ class Completion:
         notes = self.decoder(u)
         notes = experts.beside(notes.within(~self.kept), given)
         x = torch.where(_by_cell(is_given), given, notes.representative)
-        notes = experts.ensemble(notes, x, bass_track(self.draft.tracks))
+        notes = experts.ensemble(notes, x, u, bass_track(self.draft.tracks))
         if self.steering.used & {"key", "density"}:
             return self._steered(notes)
         return torch.where(_by_cell(is_given), given, notes.representative)

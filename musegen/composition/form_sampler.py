@@ -36,7 +36,7 @@ class FormSampler(SongSampler):
         def draw(count: int) -> States:
             z = networks["prior"](count).sample(bars, steering.form)
             notes = networks["decoder"](z)
-            return ensemble(notes, notes.representative, bass).representative
+            return ensemble(notes, notes.representative, z, bass).representative
 
         return self._drawn((count, seed, bars), draw)
 

@@ -129,15 +129,30 @@ def test_the_bass_goes_to_the_chord_that_the_others_sound_in_each_half_bar():
     x[0, DRUMS, 0, 0, 0, 16] = x[0, DRUMS, 0, 0, 3, 19] = 1  # of a guitar, where drums are
     x[0, BASS, 0, 0, 0, 21] = 1  # of the bass itself, which says nothing
     melodic = StruckNotes(one.plays, one.logits, torch.tensor([True, True]))
-    weighed = bass_on_chords(melodic, x, BASS)
+    z = torch.zeros(1, 1, TRACKS, 2)
+    weighed = bass_on_chords(melodic, x, z, BASS)
     added = weighed.logits.onset - melodic.logits.onset
     assert not added[:, :, DRUMS].any()
     assert added[0, 0, BASS].nonzero().tolist() == [
         [0, 4], [0, 16], [1, 4], [1, 16], [2, 7], [2, 19], [3, 7], [3, 19]
     ]  # fmt: skip
     assert set(added[added != 0].tolist()) == {ROOT}
-    for nobody in (bass_on_chords(melodic, x, -1), bass_on_chords(one, x, BASS)):
+    for nobody in (bass_on_chords(melodic, x, z, -1), bass_on_chords(one, x, z, BASS)):
         assert torch.equal(nobody.logits.onset, one.logits.onset), "no bass, or no others"
+
+
+def test_the_bass_of_a_bar_that_returns_has_its_first_chord_whatever_is_held_into_it():
+    """A guitar sounds E, then holds G, which lasts into the third bar: the first one returned."""
+    one = notes([1, -1, 1, -1], bars=4)
+    x = torch.zeros(1, TRACKS, 3, 4, STEPS, PITCHES)
+    for bar, pitch in ((0, 4), (1, 7), (2, 4), (2, 7), (3, 7)):
+        x[0, DRUMS, 0, bar, 0, pitch] = 1
+    z = torch.tensor([1.0, 2, 1, 3])[None, :, None, None].repeat(1, 1, TRACKS, 2)
+    z[:, :, BASS] = torch.rand(1, 4, 2)  # its own say nothing
+    melodic = StruckNotes(one.plays, one.logits, torch.tensor([True, True]))
+    added = bass_on_chords(melodic, x, z, BASS).logits.onset - melodic.logits.onset
+    chords = [set((bar.nonzero() % 12)[:, 0].tolist()) for bar in added[0, :, BASS, 0]]
+    assert chords == [{4}, {7}, {4}, {7}]
 
 
 def test_the_odds_of_a_drum_grow_with_how_often_the_piece_strikes_it():
