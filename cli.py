@@ -341,9 +341,10 @@ def export(
     pianoreel export runs/mine --to mine.safetensors
     """
     from core.app.domain import find_domain
-    from core.exchange.export import format_of
+    from core.exchange.export import format_of, require_free
 
     form = format_of(to, form)
+    require_free(to, overwrite)
     model = find_domain(_domains(), run).open_run(run, "cpu")
     error = model.export(to, form, overwrite)
     report = {"path": str(to), "format": form, "model": model.name, "largest_error": error}

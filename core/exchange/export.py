@@ -68,6 +68,18 @@ def format_of(path: Path, name: str | None = None) -> str:
     return name or SUFFIXES[path.suffix.lower()]
 
 
+def require_free(path: Path, overwrite: bool) -> None:
+    """Raise `ConfigError` where there is a file, unless it may be overwritten, or a folder."""
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder: give the file to write in it")
+    if path.exists() and not overwrite:
+        raise _taken(path)
+
+
+def _taken(path: Path) -> ConfigError:
+    return ConfigError(f"{path} is there: give another --to, or --overwrite")
+
+
 def write_weights(networks: Networks, facts: Facts, path: Path, overwrite: bool = True) -> None:
     """Write the weights as safetensors, with the facts as its metadata.
 
@@ -164,16 +176,14 @@ def _write_torchscript(graph: Graph, facts: Facts, path: Path) -> Run:
 @contextlib.contextmanager
 def _written(path: Path, network: torch.nn.Module, overwrite: bool) -> Iterator[Path]:
     """Yield a hidden path that becomes `path`; `UserError` where nothing can be written."""
-    taken = ConfigError(f"{path} is there: give another --to, or --overwrite")
-    if path.exists() and not overwrite:
-        raise taken
+    require_free(path, overwrite)
     create_folder(path.parent)
     require_space(path.parent, 2 * sum(one.nbytes for one in network.state_dict().values()))
     try:
         with aside(path, overwrite) as hidden:
             yield hidden
     except FileExistsError as error:  # another command has written it since
-        raise taken from error
+        raise _taken(path) from error
     except OSError as error:
         raise unwritten(path, error) from error
 

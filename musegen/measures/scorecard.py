@@ -353,15 +353,16 @@ def _known_weight(row: Row) -> float:
 def _draw_measure(axes: Axes, report: Report, name: str) -> None:
     """Draw the values of one measure."""
     rows, values = zip(*_of_measure(_compared(report), name), strict=True)
+    labels = PLACES.get(name, LAG_NAMES if len(values[0]) == len(LAGS) else [""])
+    known = [n for n in range(len(values[0])) if _is_known([value[n] for value in values])]
     shades = np.linspace(1.0, 0.4, len(rows))
     for number, (row, value, shade) in enumerate(zip(rows, values, shades, strict=True)):
         alpha = 1.0 if row.kind == "generated" else shade
         style = {"color": COLOURS[row.kind], "alpha": alpha, "label": row.name}
         width = 0.8 / len(rows)
-        centre = np.arange(len(value)) + width * (number - (len(rows) - 1) / 2)
-        axes.bar(centre, np.nan_to_num(value), width, **style)
-    labels = PLACES.get(name, LAG_NAMES if len(values[0]) == len(LAGS) else [""])
-    axes.set_xticks(range(len(labels)), labels, fontsize=8)
+        centre = np.arange(len(known)) + width * (number - (len(rows) - 1) / 2)
+        axes.bar(centre, np.nan_to_num([value[n] for n in known]), width, **style)
+    axes.set_xticks(range(len(known)), [labels[n] for n in known], fontsize=8)
     axes.set_ylim(bottom=0)
     meaning = textwrap.fill(MEASURED[name], TITLE_WIDTH)
     axes.set_title(f"{name}\n{meaning}", fontsize=8)
@@ -375,7 +376,7 @@ PLACES = {"groove": ["drums", "all tracks"], "in key": ["whole excerpt", "four b
 
 def _draw_metric(axes: Axes, report: Report, metric: str) -> None:
     rows = _compared(report)
-    tracks = list(report.rows[0].metrics[metric])
+    tracks = _known_tracks(rows, metric)
     centre = np.arange(len(tracks))
     width = 0.8 / len(rows)
     shades = np.linspace(1.0, 0.4, len(rows))

@@ -60,3 +60,19 @@ def test_names_of_folders_are_printed_as_they_are(tmp_path, capsys):
     Evaluation(Report(()), lambda report: [table], drawn, width=40).print()
     printed = capsys.readouterr().out
     assert "runs/[/x]" in printed and "[red]second[/blue] :cat:" in printed
+
+
+def test_long_names_are_broken_between_their_words(capsys):
+    """Words that are too long themselves are broken anywhere."""
+    table = Table("n", title="side by side", box=None)
+    table.columns[0].width, table.columns[0].overflow = 12, "fold"
+    for name in ("latent_musegan-hinge=2", "my model of 1, seed 5", "x" * 15, "short", "音楽" * 4):
+        table.add_row(name, style="bold")
+    Evaluation(Report(()), lambda report: [table], drawn, width=40).print()
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert lines[2:] == [
+        *("latent_", "musegan-", "hinge=2"),
+        *("my model of", "1, seed 5"),
+        *("x" * 12, "xxx"),
+        *("short", "音楽音楽音楽", "音楽"),
+    ]

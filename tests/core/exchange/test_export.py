@@ -14,6 +14,7 @@ from pathlib import Path
 import jaxtyping
 import pytest
 import torch
+from command import run
 from conftest import REPOSITORY
 from faults import in_a_child
 from safetensors import safe_open
@@ -308,3 +309,15 @@ def test_a_file_that_another_export_writes_at_once_stays(tmp_path, monkeypatch):
         assert path.read_bytes() == b"of another"
     model.export(path)
     assert path.read_bytes() != b"of another"
+
+
+def test_a_place_that_is_taken_is_said_before_a_model_is_opened(tmp_path):
+    """The run is not there, which would be said next."""
+    path = tmp_path / "mine.onnx"
+    path.touch()
+    (folder := tmp_path / "folder.onnx").mkdir()
+    for to, words in ((path, f"{path} is there: give another --to"), (folder, "is a folder")):
+        code, _, complaint = run("export", tmp_path / "none", "--to", to)
+        assert code == 2 and words in " ".join(complaint.split())
+    code, _, complaint = run("export", tmp_path / "none", "--to", path, "--overwrite")
+    assert code and "is no folder" in complaint

@@ -137,6 +137,17 @@ def test_what_no_song_has_is_not_drawn_and_totals_have_room(
     assert len(titles) == 1 + 8 + 7
     assert not {"repetition, drums", "hits on 16ths"} & {*titles}
     assert len(figures[0].findobj(Axes)) == 1 + 8 + 8, "without an empty line of panels"
+    for row in report.rows:
+        row.metrics["notes a bar"]["Drums"] = math.nan
+        for measures in row.values.values():
+            measures["groove"][0] = math.nan
+    draw_report(report, tmp_path / "report.png")
+    groups = {
+        axes.get_title().split("\n")[0]: [label.get_text() for label in axes.get_xticklabels()]
+        for axes in figures[1].findobj(Axes)
+    }
+    assert groups["groove"] == ["all tracks"], "that of drums would be empty"
+    assert groups["notes a bar"] == ["Piano", "Guitar", "Bass", "Strings"]
     assert drawn[0].get_xlim()[1] > 1.05 * max(row.total for row in report.rows)
 
 
