@@ -4,10 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.wording import counted
+from musegen.smf.foreign import COPY
 
 LEFT_OUT_PICKUP = (
     "bars are whole here, and the first is that after the pickup. To keep the pickup, put rests "
     "before it in your sequencer until its bar is whole"
+)
+
+CUT = (
+    "the end is missing, of a track or of the tracks that the header promises, and what is there "
+    f"was read: {COPY}"
 )
 
 
@@ -18,7 +24,7 @@ class LeftOut:
     notes: those that no track claims, that are out of the pitch range or in no kept bar. doubling:
     those that start with a longer one on their track and pitch. bars: those in another metre.
     pickup_beats: the quarter notes of a pickup. tempi: those of 0, or of no length. muted: notes
-    whose channel is turned down to 0.
+    whose channel is turned down to 0. is_cut: the file breaks off between events or tracks.
     """
 
     notes: int = 0
@@ -27,6 +33,7 @@ class LeftOut:
     pickup_beats: float = 0.0
     tempi: int = 0
     muted: int = 0
+    is_cut: bool = False
 
     def remarks(self, silent: Sequence[str]) -> list[str]:
         """Say what of a file is not in the song; nothing where all of it is.
@@ -44,6 +51,11 @@ class LeftOut:
         because = f"; no track plays {', '.join(silent)}" if silent and lost else ""
         first = [f"left out: {', '.join(lost)}{because}"] if lost else []
         return [*first, LEFT_OUT_PICKUP] if self.pickup_beats else first
+
+    @property
+    def end(self) -> list[str]:
+        """Say that the end of the file is missing, where it is."""
+        return [CUT] if self.is_cut else []
 
     @property
     def doubled(self) -> list[str]:

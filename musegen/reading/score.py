@@ -139,6 +139,7 @@ class Score:
                 pickup_beats=bars.pickup_beats,
                 tempi=self.tempi.left_out,
                 muted=muted_notes,
+                is_cut=self.events.is_cut,
             ),
             counting=Counting(
                 has_beats=self.events.has_beats,
@@ -182,6 +183,7 @@ class Score:
             )
             for number, part in zip(claims.owners, self.parts, strict=True)
         )
+        left_out = LeftOut(tempi=self.tempi.left_out, is_cut=self.events.is_cut)
         messages = Messages.of(self.events)
         messages = replace(messages, at=self.tempi.seconds(messages.at))
         return Performance(
@@ -193,7 +195,7 @@ class Score:
             tracks=played,
             name=name,
             controls=messages.controls(self.parts),
-            remarks=(*LeftOut(tempi=self.tempi.left_out).remarks([]), *claims.by_names),
+            remarks=(*left_out.remarks([]), *left_out.end, *claims.by_names),
         )
 
     def _check_cells(self, notes: Notes) -> None:

@@ -86,7 +86,7 @@ class Song:
     @property
     def doubts(self) -> list[str]:
         """Say what the file leaves open, how that was read, and how it would be clear."""
-        return [*self.counting.doubts, *self.claims.doubts]
+        return [*self.left_out.end, *self.counting.doubts, *self.claims.doubts]
 
     @cached_property
     def controls(self) -> tuple[Controls, ...]:

@@ -29,6 +29,9 @@ LAST_EVENT = b"\xff\x2f\x00"
 
 SEARCHED_BYTES = 4096
 
+UNKNOWN = 0xFFFF
+"""The most tracks that a header can promise: one that could not know says so."""
+
 SONGS = 2
 """The format in which each track is a song of its own; with one track it is format 0."""
 
@@ -41,6 +44,8 @@ FRAME_RATES_HZ = {24: 24.0, 25: 25.0, 29: 30_000 / 1001, 30: 30.0}
 
 def midi_bytes(source: Path | str | bytes, limits: Limits) -> bytes:
     """Return the file as header and tracks alone, with their true number and lengths.
+
+    The header of one whose end is missing promises a track more than there are.
 
     MusicXML is played out. A RIFF wrapper, junk before the header or after the tracks and other
     chunks are left out, and what gzip has packed is unpacked. Raises `RejectedFile` if there is no
@@ -67,11 +72,18 @@ def midi_bytes(source: Path | str | bytes, limits: Limits) -> bytes:
     tracks = [chunk_of(events) for events in _tracks(data, begin + HEADER_BYTES)]
     if promised and len(data) < begin + HEADER_BYTES + CHUNK_BYTES:
         raise RejectedFile("unreadable", f"the file ends after its MIDI header: {COPY}")
-    count = min(len(tracks), 0xFFFF)
+    count = min(len(tracks), UNKNOWN)
     kind = 0 if kind == SONGS and count == 1 else kind
     _check_header(kind, division)
+    lacks_tracks = count < promised < UNKNOWN
+    count += count < UNKNOWN and (lacks_tracks or _breaks_off(data, begin + HEADER_BYTES))
     header = struct.pack(">4sIHHH", HEADER, 6, kind, count, division)
     return b"".join([header, *tracks[:count]])
+
+
+def tracks_are_missing(midi: bytes) -> bool:
+    """Return whether the end of a result of `midi_bytes` is missing."""
+    return int.from_bytes(midi[10:12], "big") > sum(1 for _ in chunks_of(midi))
 
 
 def _unwrapped(data: bytes) -> bytes:
@@ -102,6 +114,14 @@ def _tracks(data: bytes, at: int) -> Iterator[bytes]:
     while (at := data.find(TRACK, after)) >= 0 and HEADER not in data[after:at]:
         begin, after = at + CHUNK_BYTES, _end(data, at)
         yield data[begin:after]
+
+
+def _breaks_off(data: bytes, at: int) -> bool:
+    """Return whether the file ends within its last track, which has no end there."""
+    last = data.rfind(TRACK, at)
+    length = int.from_bytes(data[last + 4 : last + CHUNK_BYTES], "big")
+    is_longer = last >= 0 and last + CHUNK_BYTES + length > len(data)
+    return is_longer and data.find(LAST_EVENT, last + CHUNK_BYTES) < 0
 
 
 def _end(data: bytes, at: int) -> int:

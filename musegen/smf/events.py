@@ -7,7 +7,13 @@ from functools import cached_property
 import numpy as np
 
 from core.data.sources import RejectedFile
-from musegen.smf.chunks import FRAME_RATES_HZ, IN_FRAMES, chunks_of, frame_number
+from musegen.smf.chunks import (
+    FRAME_RATES_HZ,
+    IN_FRAMES,
+    chunks_of,
+    frame_number,
+    tracks_are_missing,
+)
 from musegen.smf.foreign import COPY
 from musegen.smf.kinds import (
     CONTROL,
@@ -50,7 +56,7 @@ class Events:
     midi: the bytes of the file, and zeros after it, so that an event can be asked for bytes that
     it does not have. tick: from the beginning. status: a running status is filled in, 0 where
     there is none. data: the index of the first data byte. is_whole: no track breaks off within an
-    event.
+    event. is_cut: the file breaks off between events, or between tracks.
     """
 
     midi: bytes
@@ -59,6 +65,7 @@ class Events:
     status: np.ndarray
     data: np.ndarray
     is_whole: bool = True
+    is_cut: bool = False
 
     def __len__(self) -> int:
         return len(self.tick)
@@ -189,7 +196,8 @@ def scan(midi: bytes) -> Events:
         tick = np.maximum(_ticks(delta, first, last), 0)
     else:
         tick = _ticks(delta, first, last)
-    events = Events(walk.midi, track, tick, status, at + has_status, walk.is_whole)
+    is_cut = tracks_are_missing(midi)
+    events = Events(walk.midi, track, tick, status, at + has_status, walk.is_whole, is_cut)
     return _in_beats(events) if events.division >= IN_FRAMES else events
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from command import REPOSITORY
-from handmade import meta, midi, name, note, program, signature
+from handmade import END, meta, midi, name, note, program, signature
 from peak import CODE
 from tunes import FOUR_BARS, tune, write_tunes
 
@@ -24,6 +24,9 @@ from core.files import locked
 from musegen.data.collection import Collection
 from musegen.data.preparation import Summary, play_song, prepare, prepare_band, prepare_part
 from musegen.data.records import PrepareConfig
+from musegen.drafts.source import Source
+from musegen.files.midi import read_performance
+from musegen.roll import Grid
 from musegen.smf.chunks import MIDI
 from musegen.tracks import LAKH, TRACK_LISTS
 
@@ -382,6 +385,20 @@ def test_songs_whose_beats_no_one_says_are_counted(tmp_path: Path):
         "1 file: times are in SMPTE frames, and there is no tempo: beats are taken at 120 a "
         "minute. If they are not, export with times in beats"
     )
+
+
+def test_songs_whose_end_is_missing_are_counted_and_named(tmp_path: Path, caplog):
+    folder = tmp_path / "midi"
+    folder.mkdir()
+    whole = midi(program(33) + 24 * note(40, 480))
+    for number, file in enumerate((whole, whole[: -len(note(40, 480) + END)])):
+        (folder / f"{number}.mid").write_bytes(file)
+    summary = prepare([str(folder)], tmp_path / "data", FOUR_BARS.replace(min_tracks=1), jobs=0)
+    assert summary.kept == 2
+    assert summary.lines[-1].startswith("1 file: the end is missing, of a track or of the tracks")
+    Source.read(folder / "1.mid", LAKH, Grid())
+    assert f"{folder / '1.mid'}: the end is missing" in caplog.text
+    assert "the end is missing" in read_performance(folder / "1.mid").remarks[0]
 
 
 def test_songs_that_a_model_composed_are_kept_and_counted(tmp_path: Path):

@@ -277,6 +277,22 @@ def test_a_track_ends_with_its_last_whole_event():
     assert not cut.is_whole
 
 
+def test_a_file_that_ends_between_events_or_tracks_is_read_and_called_cut():
+    """Its tracks have true lengths then; whoever gives a number too high knows none."""
+    first, last = note(60, 480), note(62, 480) + note(64, 480)
+    whole = midi(first, last)
+    at = whole.rindex(b"MTrk")
+    for end in (len(whole) - len(END), len(whole) - len(END) - 9, at, at + 3):
+        cut = midi_bytes(whole[:end], LIMITS)
+        assert midi_bytes(cut, LIMITS) == cut
+        found = scan(cut)
+        assert found.is_whole and found.is_cut, end
+        check_events(found)
+    lying = whole[: at + 4] + b"\x01" + whole[at + 5 :]  # by 16 MB than the file
+    for data in (whole, midi(first, last + END), lying, whole + b"junk", midi()):
+        assert not scan(midi_bytes(data, LIMITS)).is_cut
+
+
 def test_events_after_an_end_of_track_count_where_all_of_the_chunk_is_events():
     """Programs append to a track, or join several, and leave ends in its middle."""
     two = note(60, 480) + END + note(62, 480, after=20)
