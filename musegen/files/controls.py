@@ -1,5 +1,6 @@
 """The messages of a MIDI file that set the controllers of its channels: received, and sent."""
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -22,7 +23,7 @@ from musegen.files.parts import (
 from musegen.roll import differ
 from musegen.smf.events import Events
 from musegen.smf.kinds import CONTROL, ESCAPE, PARAMETER_LOW, PITCH_BEND, SYSEX
-from musegen.smf.sysex import GS_RANGE, XG_RANGE
+from musegen.smf.sysex import GS_LEVEL, GS_RANGE, XG_LEVEL, XG_RANGE
 from musegen.tracks import Part
 
 VOLUME, PAN, EXPRESSION, DATA_LOW = 7, 10, 11, 38
@@ -49,12 +50,26 @@ NONE_LOWERED: Mapping[int, int] = {}
 def ranges_of_parts(events: Events) -> dict[int, tuple[int, int]]:
     """Return the channels and the ranges of bends that messages to parts set, in semitones, by the
     numbers of their events."""
+    found = _of_parts(events, GS_RANGE, XG_RANGE)
+    return {one: (channel, max(value - NO_RANGE, 0)) for one, (channel, value) in found.items()}
+
+
+def levels_of_parts(events: Events) -> dict[int, tuple[int, int]]:
+    """Return the channels and the volumes that messages to parts set, by the numbers of their
+    events."""
+    return _of_parts(events, GS_LEVEL, XG_LEVEL)
+
+
+def _of_parts(
+    events: Events, of_gs: re.Pattern[bytes], of_xg: re.Pattern[bytes]
+) -> dict[int, tuple[int, int]]:
+    """Return the channels and the values of messages to parts, by the numbers of their events."""
     found = dict[int, tuple[int, int]]()
     for number, message in events.messages.items():
-        for pattern, of in ((GS_RANGE, GS_CHANNELS), (XG_RANGE, range(CHANNELS))):
+        for pattern, of in ((of_gs, GS_CHANNELS), (of_xg, range(CHANNELS))):
             if part := pattern.match(message):
                 port = int(ports(events, np.array([number]))[0])
-                found[number] = channel_of_part(part, of, port), max(part[3][0] - NO_RANGE, 0)
+                found[number] = channel_of_part(part, of, port), part[3][0] & 0x7F
     return found
 
 
@@ -147,13 +162,18 @@ class Messages:
         """
         turned = events.controls(VOLUME, PAN, EXPRESSION, *PARAMETERS)
         bends, ranges = np.flatnonzero(events.kind == PITCH_BEND), ranges_of_parts(events)
-        others = np.array([*ranges], np.int64)
+        levels = levels_of_parts(events)
+        others = np.array([*ranges, *levels], np.int64)
         numbers = events.by_time(np.concatenate([turned, bends, events.resets, others]))
         data = events.value(0, numbers), events.value(1, numbers)
         channel, status = channels(events, numbers), events.kind[numbers]
-        for place in np.isin(numbers, others).nonzero()[0].tolist() if ranges else []:
-            channel[place], data[0][place] = ranges[int(numbers[place])]
-            status[place] = ESCAPE
+        for place in np.isin(numbers, others).nonzero()[0].tolist() if len(others) else []:
+            if (number := int(numbers[place])) in ranges:
+                channel[place], data[0][place] = ranges[number]
+                status[place] = ESCAPE
+            else:
+                channel[place], data[1][place] = levels[number]
+                status[place], data[0][place] = CONTROL, VOLUME
         for place in np.isin(numbers, [*lowered]).nonzero()[0].tolist():
             value = lowered[int(numbers[place])]
             data[0][place], data[1][place] = value & 0x7F, value >> 7

@@ -1,9 +1,11 @@
 """Notes that nobody hears, since their channel is turned down to nothing while they sound."""
 
+from typing import NamedTuple
+
 import numpy as np
 from jaxtyping import Bool, Int
 
-from musegen.files.controls import EXPRESSION, RESET, VOLUME
+from musegen.files.controls import EXPRESSION, RESET, VOLUME, levels_of_parts
 from musegen.files.parts import CHANNELS, channels, last_at, on_channels, ports
 from musegen.smf.events import Events
 
@@ -19,36 +21,59 @@ def muted(events: Events, down: Numbers, up: Numbers) -> Bool[np.ndarray, " note
     is: somebody exported with the faders down.
     """
     found, levels = np.zeros(len(down), bool), events.controls(VOLUME, EXPRESSION)
-    low = levels[events.value(1, levels) == 0]
-    if not len(low):  # few are turned down so far
+    if events.value(1, levels).all() and not levels_of_parts(events):  # few are turned down so far
         return found
-    chosen = on_channels(channels(events, down), channels(events, low))
-    for kind in set(events.value(0, low).tolist()):
-        found[chosen] |= _without(events, kind, down[chosen], up[chosen])
+    for kind in (VOLUME, EXPRESSION):
+        changes = _Changes.of(events, kind)
+        if len(low := changes.channel[changes.is_low]):
+            chosen = on_channels(channels(events, down), low)
+            found[chosen] |= _without(events, changes, down[chosen], up[chosen])
     return found & (not found.all())
 
 
-def _without(events: Events, kind: int, down: Numbers, up: Numbers) -> Bool[np.ndarray, " note"]:
+class _Changes(NamedTuple):
+    """The changes of a controller: the numbers of their events, channels, and whether to 0."""
+
+    number: np.ndarray
+    channel: np.ndarray
+    is_low: np.ndarray
+
+    @classmethod
+    def of(cls, events: Events, kind: int) -> "_Changes":
+        """Find them, with those of messages to parts; resets lift expression."""
+        sent = events.controls(kind)
+        is_low, channel = events.value(1, sent) == 0, channels(events, sent)
+        if kind == EXPRESSION:
+            more = events.controls(RESET)
+            of_more, are_low = channels(events, more), np.zeros(len(more), bool)
+        else:
+            levels = levels_of_parts(events)
+            more = np.array([*levels], np.int64)
+            of_more, values = np.array([*levels.values()], np.int64).reshape(-1, 2).T  # [message]
+            are_low = values == 0
+        return cls(np.append(sent, more), np.append(channel, of_more), np.append(is_low, are_low))
+
+
+def _without(
+    events: Events, changes: _Changes, down: Numbers, up: Numbers
+) -> Bool[np.ndarray, " note"]:
     """Return which notes a controller leaves without sound throughout."""
-    begin, end, group = _spans(events, kind)
+    begin, end, group = _spans(events, changes)
     mine, start = channels(events, down), events.tick[down]
     span = last_at(group, begin, mine, start)
     return (span >= 0) & (start < end[span]) & (events.tick[up] <= end[span])
 
 
-def _spans(events: Events, kind: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _spans(events: Events, changes: _Changes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the ticks from which and until which a controller is 0, and the channels.
 
     Of changes at one tick the last in the file counts.
     """
-    sent, back = events.controls(kind), events.resets
-    lifted = events.controls(RESET) if kind == EXPRESSION else sent[:0]
+    back = events.resets
     of_ports = CHANNELS * ports(events, back)[:, None] + np.arange(CHANNELS)  # [reset channel]
-    numbers = np.concatenate([sent, lifted, back.repeat(CHANNELS)])
-    own = np.concatenate([sent, lifted])
-    group = np.concatenate([channels(events, own), of_ports.ravel()])  # [change]
-    is_low = np.zeros(len(numbers), bool)
-    is_low[: len(sent)] = events.value(1, sent) == 0
+    numbers = np.append(changes.number, back.repeat(CHANNELS))
+    group = np.append(changes.channel, of_ports)  # [change]
+    is_low = np.append(changes.is_low, np.zeros(of_ports.size, bool))
     order = np.lexsort((numbers, events.tick[numbers], group))
     group, is_low, tick = group[order], is_low[order], events.tick[numbers[order]]
     goes_on = is_low[1:] & is_low[:-1] & (group[1:] == group[:-1])

@@ -36,12 +36,16 @@ GS_RANGE = re.compile(rb"\x41.\x42\x12([\x40\x50])([\x20-\x2f])\x10(.)", re.DOTA
 XG_RANGE = re.compile(rb"\x43[\x10-\x1f]\x4c\x08()([\x00-\x3f])\x23(.)", re.DOTALL)
 """Set the range of bends of part N, in semitones above 64."""
 
+GS_LEVEL = re.compile(rb"\x41.\x42\x12([\x40\x50])([\x10-\x1f])\x19(.)", re.DOTALL)
+XG_LEVEL = re.compile(rb"\x43[\x10-\x1f]\x4c\x08()([\x00-\x3f])\x0b(.)", re.DOTALL)
+"""Set the volume of part N, which the control change of its channel sets too."""
+
 FOLLOWED = re.compile(
     b"|".join(
         one.pattern
         for one in (
             *(RESETS, GS_PART, XG_PART, GS_PROGRAM, XG_PROGRAM, XG_BANK),
-            *(GS_SHIFT, XG_SHIFT, MASTER_SHIFT, GS_RANGE, XG_RANGE),
+            *(GS_SHIFT, XG_SHIFT, MASTER_SHIFT, GS_RANGE, XG_RANGE, GS_LEVEL, XG_LEVEL),
         )
     ),
     re.DOTALL,

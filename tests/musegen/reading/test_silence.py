@@ -3,15 +3,19 @@
 import pytest
 from handmade import control, meta, midi, note, number, program, tempo
 
-from musegen.files.midi import read_midi
+from musegen.files.midi import read_midi, read_performance
 
 VOLUME, EXPRESSION = 7, 11
 GM_ON = b"\xf0\x05\x7e\x7f\x09\x01\xf7"
 
 
+def song(*tracks: bytes) -> bytes:
+    return midi(tempo(500_000) + note(90, 480), *tracks)
+
+
 def pitches(*tracks: bytes) -> list[int]:
-    song = read_midi(midi(tempo(500_000) + note(90, 480), *tracks))
-    return sorted((song.notes.pitch + song.grid.lowest_pitch).tolist())
+    read = read_midi(song(*tracks))
+    return sorted((read.notes.pitch + read.grid.lowest_pitch).tolist())
 
 
 @pytest.mark.parametrize("kind", [VOLUME, EXPRESSION])
@@ -42,6 +46,21 @@ def test_a_reset_turns_channels_up():
     volume = control(VOLUME, 0, channel=2) + control(121, 0, channel=2) + note(62, 480, channel=2)
     volume += b"\x00" + GM_ON + note(64, 480, channel=2)
     assert pitches(program(0, 3) + expression, volume) == [60, 64, 90]
+
+
+@pytest.mark.parametrize("part", ["41 10 42 12 40 12 19", "43 10 4c 08 01 0b"], ids=["GS", "XG"])
+def test_messages_of_gs_and_xg_turn_a_part_down_and_up(part: str):
+    """The second part is on channel 2."""
+    low, high = (
+        b"\x00\xf0" + number(len(data)) + data
+        for data in (bytes.fromhex(f"{part} {level:02x} 00 f7") for level in (0, 90))
+    )
+    track = low + note(60, 480, channel=2) + high + note(62, 480, channel=2)
+    assert pitches(track + note(64, 480)) == [62, 64, 90]
+    after = control(VOLUME, 80, channel=2) + note(65, 480, channel=2)
+    assert pitches(low + after) == [65, 90], "one volume, of the channel and of the part"
+    played = read_performance(song(high + note(60, 480, channel=2) + after))
+    assert played.controls[1].volume.tolist() == [90, 80]
 
 
 def test_what_is_left_out_is_said_and_a_song_with_all_faders_down_is_whole():
