@@ -17,9 +17,13 @@ STEPS, HALF_STEPS = 7, 12
 TIMED = ("note", "backup", "forward")
 """The elements that move the place in a measure."""
 
+WHAT = ("chord", "pitch", "unpitched", "rest")
+"""The elements of a note that say what it is, before its duration."""
+
 QUARTERS = {
-    "breve": 8, "whole": 4, "half": 2, "quarter": 1, "eighth": Fraction(1, 2),
+    "long": 16, "breve": 8, "whole": 4, "half": 2, "quarter": 1, "eighth": Fraction(1, 2),
     "16th": Fraction(1, 4), "32nd": Fraction(1, 8), "64th": Fraction(1, 16),
+    "128th": Fraction(1, 32),
 }  # fmt: skip
 """The quarter notes of written notes."""
 
@@ -140,12 +144,44 @@ def with_divisions(root: Element) -> Element:
         said = (n for n, one in enumerate(timed) if one.find("divisions") is not None)
         unsaid = timed[: next(said, len(timed))]
         notes = [one for one in unsaid if one.find("duration") is not None]
-        if notes:
+        if any(one.tag == "note" for one in unsaid):
             shown = filter(None, map(_divisions, notes))
             found = Element("attributes")
             SubElement(found, "divisions").text = str(next(shown, next(iter(others), 1)))
             part.find("measure").insert(0, found)  # pyright: ignore[reportOptionalMemberAccess]
     return root
+
+
+def with_durations(root: Element) -> Element:
+    """Say in place how long the notes are that show their values alone; return the score.
+
+    Notation programs play such notes as they are drawn.
+    """
+    for part in root.findall("part"):
+        divisions = Fraction(1)
+        for one in part.iterfind("measure/*"):
+            if one.tag == "attributes" and (text := one.findtext("divisions")):
+                divisions = Fraction(text.strip())
+            if one.tag != "note" or any(one.find(kind) is not None for kind in ("grace", "cue")):
+                continue
+            said = Fraction((one.findtext("duration") or "0").strip())
+            if not said and (length := _drawn(one) * divisions):
+                for empty in one.findall("duration"):
+                    one.remove(empty)
+                place = 1 + max((n for n, part in enumerate(one) if part.tag in WHAT), default=-1)
+                one.insert(place, found := Element("duration"))
+                found.text = str(float(length))
+    return root
+
+
+def _drawn(note: Element) -> Fraction:
+    """Return the quarter notes of a note as it is drawn; 0 where it shows no value."""
+    length = Fraction(QUARTERS.get(note.findtext("type", "").strip(), 0))
+    length *= 2 - Fraction(1, 2 ** len(note.findall("dot")))
+    actual, normal = (
+        int(note.findtext(f"time-modification/{kind}-notes", "1")) for kind in ("actual", "normal")
+    )
+    return length * normal / actual if actual > 0 else length
 
 
 def _divisions(note: Element) -> int:

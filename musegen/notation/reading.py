@@ -19,6 +19,7 @@ from musegen.notation.measures import (
     by_parts,
     of_equal_lengths,
     with_divisions,
+    with_durations,
     with_heads,
     with_octaves,
     with_repetitions,
@@ -49,7 +50,7 @@ def to_midi(data: bytes, limits: Limits) -> bytes:
     """Return a score as a MIDI file; raise `RejectedFile` if it is none."""
     text = _unpacked(data, limits) if data.startswith(PACKED) else data
     try:
-        root = with_divisions(with_heads(by_parts(_tree(text))))
+        root = with_durations(with_divisions(with_heads(by_parts(_tree(text)))))
         root = with_repetitions(with_ties(with_octaves(with_steps(root))))
     except BROKEN as error:
         raise RejectedFile("unreadable", f"no whole MusicXML: {error}") from error

@@ -256,3 +256,29 @@ def test_a_part_that_says_no_divisions_has_those_of_its_notes_or_of_other_parts(
     other = "<attributes><divisions>4</divisions></attributes>" + bar("GABA", 4)
     assert placed(said + bar("CDEF", 4), other) == [beats, beats]
     assert placed(said + bar("CDEF", 1)) == [beats]
+
+
+@pytest.mark.parametrize("divisions", [2, None])
+def test_notes_that_show_their_values_alone_are_as_long_as_they_are_drawn(divisions: int | None):
+    """A dotted quarter, an eighth, a chord, and three quarters in the time of two."""
+    pytest.importorskip("music21")
+    in_time = "<actual-notes>3</actual-notes><normal-notes>2</normal-notes>"
+    triplet = f"<type>quarter</type><time-modification>{in_time}</time-modification>"
+    drawn = (
+        ("C", "<type>quarter</type><dot/>"),
+        ("D", "<duration>0</duration><type>eighth</type>"),
+        *(("E", triplet), ("F", triplet), ("G", triplet)),
+    )
+    notes = "".join(
+        f"<note><pitch><step>{step}</step><octave>4</octave></pitch>{value}</note>"
+        for step, value in drawn
+    )
+    chord = "<note><chord/><pitch><step>B</step><octave>4</octave></pitch>"
+    notes = notes.replace(
+        "<note><pitch><step>E", f"{chord}<type>eighth</type></note><note><pitch><step>E"
+    )
+    said = f"<divisions>{divisions}</divisions>" if divisions else ""
+    music = f"<attributes>{said}</attributes>{notes}"
+    found = read_midi(score([music]), (HIGH, LOW), Grid()).notes
+    assert found.start.tolist() == [0, 18, 18, 24, 32, 40]
+    assert found.length.tolist() == [18, 6, 6, 8, 8, 8]
