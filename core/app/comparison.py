@@ -19,6 +19,7 @@ from rich import box
 from rich.table import Table
 
 from core.app import fit
+from core.app.commands.command import expanded
 from core.app.commands.printing import print_json
 from core.app.domain import Domain, Examples
 from core.app.evaluation import Evaluation, print_tables
@@ -69,7 +70,7 @@ class Contender:
                 )
         starts = [one for one in given if one.startswith(START)]
         settings = tuple(one for one in given if one not in starts)
-        start = starts[-1].removeprefix(START) if starts else None
+        start = expanded(starts[-1].removeprefix(START)) if starts else None
         return cls(model, settings, start)
 
     @property

@@ -1,8 +1,12 @@
 """A command: its help in narrow terminals, and arguments that are wrong."""
 
 import math
+import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from typer import BadParameter
@@ -13,6 +17,10 @@ from core.launch import process_count
 
 HELP_WIDTH = 80
 """Columns that help has at least: with fewer, the names of options are cut."""
+
+
+HOME = re.compile(r"(--[\w-]+=)?(~|\$\w+|\$\{\w+\})(?=/|$)")
+"""The beginning of a path in a folder that a shell knows, maybe after the name of an option."""
 
 
 class WideHelp:
@@ -36,6 +44,7 @@ class OptionCommand(WideHelp, TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         options = [one for one in self.get_params(ctx) if isinstance(one, TyperOption)]
+        args = [expanded(one) for one in args]
         if not ctx.resilient_parsing:  # a shell asks what can follow
             require_values(options, args)
         try:
@@ -47,6 +56,25 @@ class OptionCommand(WideHelp, TyperCommand):
             raise
         require_finite(options, ctx.params)
         return left
+
+
+def expanded(argument: str) -> str:
+    """Return an argument with what a shell makes of ~ and $NAME at the beginning of a path.
+
+    It leaves both as they are in quotation marks, and ~ after `--to=`. A variable that is not set
+    stays, as do words.
+
+    >>> os.environ["SCRATCH"] = "/scratch"
+    >>> expanded("--to=$SCRATCH/runs"), expanded("$SCRATCH/a"), expanded("a $SCRATCH/b")
+    ('--to=/scratch/runs', '/scratch/a', 'a $SCRATCH/b')
+    """
+    found = HOME.match(argument)
+    if not found:
+        return argument
+    place = os.path.expandvars(found[2])
+    with suppress(RuntimeError):  # nobody's home, as of users without a name
+        place = str(Path(place).expanduser())
+    return (found[1] or "") + place + argument[found.end() :]
 
 
 def require_finite(options: Sequence[TyperOption], values: Mapping[str, Any]) -> None:

@@ -10,10 +10,11 @@ from typer.core import TyperGroup
 from typer.testing import CliRunner, Result
 
 import cli
-from core.app.commands.command import OptionCommand
+from core.app.commands.command import OptionCommand, expanded
 from core.app.commands.domain import DomainCommands
 from core.app.commands.failures import ErrorGroup
 from core.app.commands.options import LARGEST_SEED
+from core.app.comparison import Contender
 from core.config import MAX_SEED
 from core.ring.commands import RingCommands
 from musegen.commands.group import MusicCommands
@@ -159,3 +160,18 @@ def test_an_option_that_is_a_number_is_finite(command: str, value: str):
     code, _, said = run("music", command, "data", "--to", "run", "--minutes", value)
     assert code == 2
     assert said == f"error: --minutes must be a finite number, not {value}\n"
+
+
+def test_paths_in_quotation_marks_are_in_the_folders_that_a_shell_knows(monkeypatch):
+    """A folder of the name ~ would be made here."""
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.delenv("NONE", raising=False)
+    own = ["~/data", "$HOME/data", "${HOME}/data", "--to=~/runs", "--to=${HOME}", "~"]
+    assert [expanded(one) for one in own] == [
+        *["/home/me/data"] * 3, "--to=/home/me/runs", "--to=/home/me", "/home/me"
+    ]  # fmt: skip
+    for other in ("$NONE/data", "a ~/b", "~other", "$5 notes", "--top-p=0.9", "vae a=~/b", ""):
+        assert expanded(other) == other
+    assert Contender.parse("gan start=~/runs/vae").start == "/home/me/runs/vae"
+    code, _, complaint = run("music", "reconstruct", "$HOME/none.mid")
+    assert code and "/home/me/none.mid: there is no such file" in complaint
