@@ -423,6 +423,7 @@ for words in json.loads(sys.argv[1]):
 """
 
 
+@pytest.mark.slow
 def test_a_wheel_holds_all_that_it_needs(tmp_path: Path):
     """Installed alone in an empty folder, its command has its help, samples a song and a clip."""
     pytest.importorskip("setuptools", minversion="77")

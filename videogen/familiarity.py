@@ -90,12 +90,27 @@ class Familiarity:
         held_by = Counter(triple for triples in self._triples for triple in triples)
         return {triple: math.log1p(len(self.clauses) / n) for triple, n in held_by.items()}
 
-    def _common(self, one: dict[str, float], other: dict[str, float]) -> float:
-        """Return the share of the triples of two clauses that both have, by their rarity."""
-        known = sorted((one.keys() | other.keys()) & self._rarity.keys())
-        weights = [(self._rarity[t], one.get(t, 0.0), other.get(t, 0.0)) for t in known]
-        common, either = (math.fsum(w * of(a, b) for w, a, b in weights) for of in (min, max))
-        return round(common / either, 9) if either else 0.0  # equal ones are ties
+    @cached_property
+    def _weights(self) -> list[float]:
+        return [self._weight(triples) for triples in self._triples]
+
+    def _weight(self, triples: dict[str, float]) -> float:
+        """Return the sum of the triples of a clause that are known, by their rarity."""
+        rarity = self._rarity
+        return math.fsum(rarity[triple] * n for triple, n in triples.items() if triple in rarity)
+
+    def _common(self, clause: str) -> list[float]:
+        """Return the share of its triples that a clause has in common with each in training, by
+        their rarity."""
+        rarity, own = self._rarity, triples_of(clause)
+        known, weight = [(t, n) for t, n in own.items() if t in rarity], self._weight(own)
+
+        def share(other: dict[str, float], others: float) -> float:
+            common = math.fsum(rarity[t] * min(n, other[t]) for t, n in known if t in other)
+            either = weight + others - common
+            return round(common / either, 9) if either else 0.0  # equal ones are ties
+
+        return [share(*one) for one in zip(self._triples, self._weights, strict=True)]
 
     def nearest(self, clause: str) -> tuple[str, float]:
         """Return a clause in training to propose in a clause's place, and the least distance.
@@ -103,11 +118,10 @@ class Familiarity:
         It has the largest share of letter triples in common, by their weights; of several such it
         is the nearest.
         """
-        distances = self._distances(clause)
-        triples = triples_of(clause)
+        distances, common = self._distances(clause), self._common(clause)
 
         def merit(row: int) -> tuple[float, float]:
-            return self._common(triples, self._triples[row]), -distances[row]
+            return common[row], -distances[row]
 
         return self.clauses[max(range(len(distances)), key=merit)], min(distances)
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 WORDS = 32
 """Words of a clause that are encoded; further ones are cut off."""
@@ -18,14 +19,15 @@ def words_of(caption: str) -> list[str]:
     return _WORD.findall(caption.lower())
 
 
-def letter_triples(word: str) -> list[str]:
+@lru_cache(10_000)  # the words of captions return in most of them
+def letter_triples(word: str) -> tuple[str, ...]:
     """Return every three letters of a word that follow each other, with its ends marked.
 
     >>> letter_triples("ant")
-    ['<an', 'ant', 'nt>']
+    ('<an', 'ant', 'nt>')
     """
     marked = f"<{word}>"
-    return [marked[at : at + 3] for at in range(len(word))]
+    return tuple(marked[at : at + 3] for at in range(len(word)))
 
 
 def vocabulary(captions: Iterable[str], most: int = 10_000) -> tuple[str, ...]:

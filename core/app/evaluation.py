@@ -83,7 +83,7 @@ def _breaks(name: str, width: int) -> list[int]:
     """Return where the lines of a name begin, but the first, each of at most `width` cells.
 
     >>> _breaks("gan_of-quartets, seed 12345678", 8)
-    [7, 17, 22, 30]
+    [7, 15, 22]
     """
     begins = [0]
     for part in re.finditer(r"[^-_ ]+[-_ ]*|[-_ ]+", name):

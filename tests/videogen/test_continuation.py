@@ -152,8 +152,10 @@ def test_further_captions_follow_the_first(model: Model):
     assert not torch.equal(clip[:, 20], same[:, 20])
 
 
-def test_each_of_two_captions_is_seen_about_as_long(model: Model):
+def test_each_of_two_captions_is_seen_about_as_long(model: Model, monkeypatch: pytest.MonkeyPatch):
     """The third clip, three of the 32 frames, is the second caption's too."""
+    monkeypatch.setattr("videogen.continuation.STEPS", 5)
+    monkeypatch.setattr("videogen.continuation.CLOSED", math.inf)
     (short,) = model.clips([NORTH], 1, then=[EAST])
     (longer,) = model.clips([NORTH], 1, frames=32, then=[EAST])
     first = slice(30 - OVERLAP)

@@ -71,7 +71,7 @@ def test_novel_captions_join_halves_that_no_caption_in_training_joins():
 
 
 def test_novel_clips_of_one_second_half_are_a_group():
-    """Of five captions the last has no halves, and its own clip is left to it."""
+    """The last of five captions has no halves, and its own clip is left to it."""
     config = configure(DOMAIN, SHAPES, "gist_flow_sharp", "tiny", SHARP)
     batches = require(DOMAIN.batches(SHAPES, config, torch.device("cpu")), ClipBatches)
     captions = ["a dog runs", "a cat eats", "a fox runs", "a dog sleeps", "a bird"]

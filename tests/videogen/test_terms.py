@@ -171,7 +171,7 @@ def test_frames_of_a_batch_are_compared_together_and_places_and_colours_apart():
 
 
 def test_sharpness_is_matched_within_groups():
-    """Of two clips of two frames; steps of 1 and 5 are compared with those of 1 and 3, not with
+    """In two clips of two frames steps of 1 and 5 are compared with those of 1 and 3, not with
     the other clip's, if each is a group."""
     real = clips_of(5.0, 1.0, 3.0, 7.0).reshape(2, 1, 2, 5, 5)
     drawn = clips_of(1.0, 3.0, 7.0, 5.0).reshape(2, 1, 2, 5, 5)

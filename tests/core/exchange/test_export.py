@@ -40,12 +40,13 @@ from musegen.model import DOMAIN as MUSIC
 from videogen.model import DOMAIN as VIDEO
 
 FAMILIES = list(GENERATORS)
-OF_THE_SAME_DECODER = {
+SLOW_TO_TRACE = {
+    *("clips of a gist", "clips of streams", "notes", "notes of a voice"),
     *("clips of clauses", "clips of n-grams", "clips of a wake and a sleep"),
     *("clips of a standard prior", "clips of a path of captions"),
     "clips of a path with an encoder",
 }
-"""Families whose decoder another family has too: tracing it takes seconds each time."""
+"""Families of which tracing takes seconds each time; the others trace in the fast suite."""
 
 
 class Halved(nn.Module):
@@ -138,7 +139,7 @@ def test_a_generator_gives_what_the_model_gives(family: str, tmp_path):
 
 @pytest.mark.parametrize(
     "family",
-    [pytest.param(f, marks=[pytest.mark.slow] * (f in OF_THE_SAME_DECODER)) for f in FAMILIES],
+    [pytest.param(f, marks=[pytest.mark.slow] * (f in SLOW_TO_TRACE)) for f in FAMILIES],
 )
 def test_a_traced_generator_takes_any_batch(family: str):
     """No size of its graph is that of the batch with which it was traced; ONNX needs that."""

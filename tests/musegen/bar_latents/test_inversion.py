@@ -113,7 +113,7 @@ def test_a_key_leaves_no_note_outside_its_scale(model: Model):
     )
 
     def share(draft: Draft, steering: Steering) -> float:
-        pieces = model.complete(draft, 2, seed=1, steering=steering)
+        pieces = model.complete(draft, 1, seed=1, steering=steering)
         return share_in(composed(draft, Notes.concat(pieces)), e_major, model)
 
     key = Key.parse("E")
