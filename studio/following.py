@@ -1,10 +1,12 @@
 """Following work in a thread of its own, as the steps of a handler.
 
 A handler that is cancelled is closed: the work then stops, `Following` at its next report, and
-`Drawing`, which reports nothing, at its next line.
+`Drawing`, which reports nothing, at its next line. What the library logs of the work is kept, for
+the page to show it.
 """
 
 import ctypes
+import logging
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -30,6 +32,17 @@ TURN = threading.Lock()
 _at_work: WeakKeyDictionary[threading.Thread, "Following"] = WeakKeyDictionary()
 
 
+class _Listening(logging.Handler):
+    """Keeps what the library logs with the work in whose thread it does so."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if work := _at_work.get(threading.current_thread()):
+            work.remarks.append(record.getMessage())
+
+
+logging.getLogger("pianoreel").addHandler(_Listening(logging.WARNING))
+
+
 def stop_all() -> None:
     """Stop all work, and wait until it has ended: a process that ends amid it is aborted."""
     running = [*_at_work.items()]
@@ -43,13 +56,14 @@ def stop_all() -> None:
 class Following:
     """Work in a thread of its own, and how far it is: `done` of `total`.
 
-    `work` is called with a `Tick`; `result` is what it returned.
+    `work` is called with a `Tick`; `result` is what it returned, `remarks` what was logged of it.
     """
 
     work: Callable[[Tick], Any]
     done: int = 0
     total: int = 0
     result: Any = None
+    remarks: list[str] = field(default_factory=list)
     _error: BaseException | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
 

@@ -32,8 +32,14 @@ def number(name: str, value: float | None, least: float, most: float) -> float:
     if not isinstance(value, int | float):
         raise ConfigError(f"{name}: give a number from {least:g} to {most:g}")
     if not least <= value <= most:
-        raise ConfigError(f"{name}: {least:.15g} to {most:.15g}, not {value:.15g}")
+        shown = " to ".join(_digits(bound) for bound in (least, most))
+        raise ConfigError(f"{name}: {shown}, not {_digits(value)}")
     return value
+
+
+def _digits(value: float) -> str:
+    """Return a number with all digits of a whole one, as the largest seed."""
+    return str(value) if isinstance(value, int) else f"{value:.15g}"
 
 
 def whole(name: str, value: float | None, least: int, most: int) -> int:

@@ -4,6 +4,8 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
+from studio.components.fields import PICKUP
+
 
 def escaped(value: object) -> str:
     """Return a value as text of HTML, also within an attribute.
@@ -19,7 +21,7 @@ FIELDS = {
     "fill": "Bars",
     "form": "Form",
     "section-bars": "Bars of each",
-    "tracks": "Tracks",
+    "tracks": "Tracks to compose",
     "keep": "Again, but keep the locked tracks",
     "given": "Open a song file of yours",
     "ending": "With an ending",
@@ -30,6 +32,7 @@ FIELDS = {
     "seed": "Seed",
     "min-tracks": "Tracks that must sound",
     "meter": "Metre",
+    "pickup": PICKUP,
     "size": "Pixels",
     "frames": "Frames",
     "fps": "a second",
@@ -52,19 +55,26 @@ OPTION = re.compile(r"pianoreel [a-z][^;]*|--([a-z][a-z-]*)")
 
 BEYOND = "on the command line, not on this page"
 
+PATH_OF_A_FILE = re.compile(
+    r"(?<![\w.])/[^:;\"'“]*?/(?:\.received/[0-9a-f]{64}|(?:songs|clips)/\d{4}-\d\d-\d\d_[^/]*)/"
+)
+"""Folders where the studio keeps what is received or made, before the name of a file."""
+
 
 def in_page(sentence: object, **others: str) -> str:
     """Return a sentence with the page's fields in place of the command's options.
 
-    Of an option that the page lacks it is said where it is. `others`: fields of one room that are
-    called otherwise.
+    Files of the studio are called by their names, as on the shelf. Of an option that the page
+    lacks it is said where it is. `others`: fields of one room that are called otherwise.
 
     >>> in_page("15 bars do not divide into the 4 sections of AABA: --bars 16")
     '15 bars do not divide into the 4 sections of AABA: “Bars” 16'
     >>> in_page("choose another --device")
     'choose another --device; --device is on the command line, not on this page'
+    >>> in_page(f"/my studio/.received/{'0' * 64}/a.mid: the file has no bytes")
+    'a.mid: the file has no bytes'
     """
-    fields, text = FIELDS | others, str(sentence)
+    fields, text = FIELDS | others, PATH_OF_A_FILE.sub("", str(sentence))
     found = [option[1] for option in OPTION.finditer(text) if option[1]]
     lacking = [f"--{name}" for name in dict.fromkeys(found) if name not in fields]
 

@@ -81,6 +81,15 @@ def state(text: str, done: float | None = None) -> str:
     return f'<progress max="1" value="{done:g}" aria-label="progress"></progress> {said}'
 
 
+def ended(text: str, remarks: Sequence[str]) -> str:
+    """Return the line that says what has ended, and each remark on it once.
+
+    >>> ended("2 made", ["no note was composed for bass", "no note was composed for bass"])
+    '2 made; no note was composed for bass'
+    """
+    return state("; ".join(dict.fromkeys([text, *remarks])))
+
+
 def state_line(elem_id: str) -> gr.HTML:
     """Return the component of such lines, which a screen reader speaks."""
     template = '<p class="state" role="status" aria-live="polite">${value}</p>'
@@ -103,8 +112,8 @@ def stoppable(
     """Run a handler on an event, and show its stop button meanwhile; return the event."""
     shown = listen(lambda: gr.update(visible=True), outputs=stop, **ASIDE)
     event = shown.then(answering(handler), [*inputs], [*outputs], **HIDDEN, **turns)
-    for ended in (event.success, event.failure):
-        ended(lambda: gr.update(visible=False), outputs=stop, **ASIDE)
+    for outcome in (event.success, event.failure):
+        outcome(lambda: gr.update(visible=False), outputs=stop, **ASIDE)
     return event
 
 

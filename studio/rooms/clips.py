@@ -9,7 +9,7 @@ from musegen.model import DOMAIN as MUSIC
 from studio.components.clip_grid import clip_grid
 from studio.components.fields import offer, text_field, whole_field
 from studio.components.markup import escaped
-from studio.components.messages import ASIDE, answering, state, state_line, stoppable, stops
+from studio.components.messages import ASIDE, answering, ended, state, state_line, stoppable, stops
 from studio.folder import CLIPS, StudioFolder, swept
 from studio.following import Drawing
 from studio.rooms.models import names_of
@@ -38,7 +38,7 @@ class ClipRoom:
         wishes = Wishes(*settings)
         model = self.model(wishes.model)
         takes = wishes.takes(model)
-        count = len(takes)
+        count, remarks = len(takes), list[str]()
         name = takes[0].label(model).name if count == 1 else f"{model.name}-{count}-clips"
         with swept(self.folder.take(CLIPS, name)) as kept:
             output = wishes.output(kept).of(model)
@@ -49,10 +49,12 @@ class ClipRoom:
                         wishes.shoot(model, take, output, self.folder)
 
                 said = f"{model.name} makes clip {at + 1} of {count}"
-                for seconds in Drawing(shoot).steps():
+                work = Drawing(shoot)
+                for seconds in work.steps():
                     yield gr.skip(), state(f"{said}, {seconds:.0f} s", at / count), take.seed
+                remarks += work.remarks
                 yield clip_grid(self.folder), state(said, (at + 1) / count), take.seed + 1
-        yield gr.skip(), state(f"{count} made"), takes[-1].seed + 1
+        yield gr.skip(), ended(f"{count} made", remarks), takes[-1].seed + 1
 
     def objections(self, name: str, *captions: str) -> str:
         """Return which sentences the model may not understand, and the nearest that it knows."""

@@ -22,7 +22,6 @@ from musegen.smf.chunks import SONG_FILES
 from musegen.tracks import TRACK_LISTS
 from studio.components.drop import drop_zone
 from studio.components.fields import (
-    PICKUP,
     number,
     offer,
     optional_whole,
@@ -276,7 +275,7 @@ def _usual_name(batch: Path) -> str:
 
 
 def _in_room(sentence: object) -> str:
-    return in_page(sentence, bars="Bars of a phrase", pickup=PICKUP, **OF_CLIPS)
+    return in_page(sentence, bars="Bars of a phrase", tracks="Tracks", **OF_CLIPS)
 
 
 def _read_rejects(folder: Path) -> list[tuple[Any, ...]]:

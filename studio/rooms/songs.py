@@ -24,7 +24,7 @@ from musegen.roll import Roll
 from musegen.voice.model import DOMAIN as VOICES
 from studio.components.fields import number, offer, pickup_beats, whole
 from studio.components.markup import escaped
-from studio.components.messages import ASIDE, HIDDEN, answering, state, stoppable, stops
+from studio.components.messages import ASIDE, HIDDEN, answering, ended, state, stoppable, stops
 from studio.components.songbook import keep, replay, shelf, songbook, with_songs
 from studio.folder import SONGS, StudioFolder, swept
 from studio.following import Drawing
@@ -81,6 +81,9 @@ class SongRoom:
         """Compose some bars of the open song anew; locked tracks stay."""
         wishes, song, locked = Wishes(*settings), self._open(book), book["locked"]
 
+        if not bars.strip():
+            raise ConfigError("give the bars to compose anew, such as 5-8, or drag over the roll")
+
         def asked(model: Model) -> Request:
             return Request(given=song, fill=bars.strip(), tracks=wishes.composing(model, locked))
 
@@ -91,7 +94,8 @@ class SongRoom:
         wishes, song = Wishes(*settings), self._open(book)
 
         def asked(model: Model) -> Request:
-            return Request(continued=song, bars=_bars(bars), tracks=wishes.composing(model))
+            more = _bars(bars, "bars to add")
+            return Request(continued=song, bars=more, tracks=wishes.composing(model))
 
         yield from self._compose(book, wishes, asked)
 
@@ -102,7 +106,7 @@ class SongRoom:
             raise ConfigError("give the order of the sections, a letter for each, such as ABAC")
 
         def asked(model: Model) -> Request:
-            each, tracks = _bars(bars), wishes.composing(model)
+            each, tracks = _bars(bars, "bars of each"), wishes.composing(model)
             return Request(remixed=song, form=letters, section_bars=each, tracks=tracks)
 
         yield from self._compose(book, wishes, asked)
@@ -112,7 +116,8 @@ class SongRoom:
         wishes, pair = Wishes(*settings), (self._open(book), self._other(other))
 
         def asked(model: Model) -> Request:
-            return Request(between=pair, bars=_bars(bars), tracks=wishes.composing(model))
+            between = _bars(bars, "bars between")
+            return Request(between=pair, bars=between, tracks=wishes.composing(model))
 
         yield from self._compose(book, wishes, asked)
 
@@ -159,7 +164,8 @@ class SongRoom:
         work = Drawing(played)
         for seconds in work.steps():
             yield gr.skip(), state(f"playing {song.stem}, {seconds:.0f} s"), wishes.seed
-        yield self._shown(book, work.result), state(f"{work.result.stem} is there"), wishes.seed
+        said = ended(f"{work.result.stem} is there", work.remarks)
+        yield self._shown(book, work.result), said, wishes.seed
 
     def open_file(
         self, book: Value, file: str | None, name: str, before: float | None, meter: Meter
@@ -176,8 +182,8 @@ class SongRoom:
         roll = draft.finished(draft.kept_notes[:0], name=Path(file).stem)
         roll = replace(roll, composed=None, origin=source.song.origin)
         drawn = self._kept(roll)
-        said = "; ".join([f"{roll.name}: {counted(roll.bars, 'bar')}", *source.remarks])
-        return self._shown(book, drawn), state(said)
+        said = f"{roll.name}: {counted(roll.bars, 'bar')}"
+        return self._shown(book, drawn), ended(said, source.remarks)
 
     # ---- what they share
 
@@ -199,6 +205,7 @@ class SongRoom:
         model.judge = judging.result or model.judge
         best_of = of_each if of_each > 1 else None
         composition = Composition(model, request, *steered, best_of)
+        remarks: list[str] = []
         for at, seed in enumerate(wishes.seeds):
 
             def song(seed: int = seed) -> Path:
@@ -207,9 +214,10 @@ class SongRoom:
             work, said = Drawing(song), f"{model.name} makes song {at + 1} of {count}"
             for seconds in work.steps():
                 yield gr.skip(), state(f"{said}, {seconds:.0f} s", at / count), seed
+            remarks += work.remarks
             book = self._shown(book, work.result, is_opened=not at)
             yield book, state(said, (at + 1) / count), seed + 1
-        yield book, state(f"{count} made"), wishes.seeds.stop
+        yield book, ended(f"{count} made", remarks), wishes.seeds.stop
 
     def _walk(
         self,
@@ -233,7 +241,7 @@ class SongRoom:
             yield gr.skip(), state(f"{said}, {seconds:.0f} s"), wishes.seed
         for drawn in work.result:
             book = self._shown(book, drawn)
-        yield book, state(said), following
+        yield book, ended(f"{said}: {len(work.result)} made", work.remarks), following
 
     def _kept(self, roll: Roll, orchestra: Orchestra | None = None) -> Path:
         """Write a song into a take of its own, of which nothing stays where it is stopped."""
@@ -342,8 +350,8 @@ def tracks_of(model: Model) -> tuple[list[str], list[str]]:
     return [name for name, _ in named], [name for name, is_drum in named if not is_drum]
 
 
-def _bars(bars: float | None) -> int:
-    return whole("bars", bars, 1, MOST_BARS)
+def _bars(bars: float | None, field: str = "bars") -> int:
+    return whole(field, bars, 1, MOST_BARS)
 
 
 def _read_back(path: Path, model: Model) -> Roll:

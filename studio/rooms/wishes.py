@@ -71,7 +71,9 @@ class Wishes(NamedTuple):
     @property
     def of_each(self) -> int:
         """Return of how many each song is the best; `ConfigError` beyond the limits."""
-        return whole("best of", self.best_of, 1, MOST_TRIES // len(self.seeds))
+        songs = len(self.seeds)
+        name = f"best of, for {songs} songs" if songs > 1 else "best of"
+        return whole(name, self.best_of, 1, MOST_TRIES // songs)
 
     def composing(self, model: Model, besides: Sequence[str] = ()) -> tuple[str, ...]:
         """Return the tracks to compose, without those that stay; none are all."""

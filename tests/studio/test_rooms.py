@@ -1,6 +1,7 @@
 """The rooms without a browser: what their handlers make, show and refuse."""
 
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ from handmade import midi, note, program, signature
 from core.data.preparation import Tick
 from core.errors import ConfigError, Stopped, UserError
 from core.files import locked, worker_in
+from musegen.composition.composition import Composition
 from musegen.files.midi import read_midi
 from musegen.model import DOMAIN as MUSIC
 from studio import child
@@ -175,6 +177,10 @@ def test_wishes_that_cannot_be_are_answered_with_a_sentence(room: SongRoom, book
         ("open a song first", room.fill(BOOK, "1", *wishes())),
         ("lock the tracks", room.make_beside(book, *wishes())),
         ("all tracks are locked", room.make_beside({**book, "locked": TRACKS}, *wishes())),
+        ("bars to compose", room.fill(book, " ", *wishes())),
+        ("bars to add: 1 to", room.continue_song(book, 0, *wishes())),
+        ("bars of each: 1 to", room.remix(book, "AB", 0, *wishes())),
+        ("bars between: 1 to", room.lead(book, book["open"], 0, *wishes())),
         ("bars 5-9 cannot be filled", room.fill(book, "5-9", *wishes())),
         ("no such file", room.fill({**book, "open": "../../etc/passwd"}, "1", *wishes())),
         ("no run of that name", room.make(BOOK, *wishes(model="../x"))),
@@ -191,11 +197,35 @@ def test_wishes_that_cannot_be_are_answered_with_a_sentence(room: SongRoom, book
         ("choose another song", room.interpolate(book, "", *wishes())),
         ("no run of that name", room.play(book, *wishes(voice="../x"))),
         ("timbre: 0 to", room.play(book, *wishes(voice="fluid", timbre=-1))),
-        ("best of: 1 to 4,? not 5", room.make(BOOK, *wishes(count=16, best_of=5))),
+        ("best of, for 16 songs: 1 to 4, not 5", room.make(BOOK, *wishes(count=16, best_of=5))),
         ("use lookback_rnn or latent_musegan", room.make(BOOK, *wishes(**JUDGED))),
     ):
         with pytest.raises(UserError, match=sentence):
             last(steps)
+
+
+def test_the_line_of_state_ends_with_what_the_terminal_says(
+    room: SongRoom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Each once, and with what it has come to: a track of which no note was composed."""
+    path = tmp_path / "mine.mid"
+    path.write_bytes(midi(signature(4, 2), program(0) + note(60, 1920) + note(62, 1920)))
+    opened, _ = room.open_file(BOOK, str(path), "latent_musegan", 0, "kept")
+    monkeypatch.setattr(Composition, "_silent", lambda *_: " for bass")
+    _, said, _ = last(room.make_beside({**opened, "locked": ["piano", "drums"]}, *wishes(count=2)))
+    assert said.startswith("2 made; mine.mid: ") and said.count("; ") == 3
+    assert "nothing stays of drums" in said and said.count("no note was composed for bass") == 2
+    _, varied, _ = last(room.vary(opened, 0.2, *wishes()))
+    assert varied.startswith("latent_musegan varies mine: 1 made")
+
+
+def test_a_clip_ends_with_what_the_terminal_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def shoot(*_: Any) -> None:
+        logging.getLogger("pianoreel").warning("it does not begin with the picture")
+
+    monkeypatch.setattr(ClipWishes, "shoot", shoot)
+    *_, said, _ = last(ClipRoom(StudioFolder.of(tmp_path)).make(*shots(count=2)))
+    assert said == "2 made; it does not begin with the picture"
 
 
 def test_errors_are_shown_as_sentences_without_tags():

@@ -132,6 +132,27 @@ def test_what_an_option_is_called_in_the_page_stands_in_it(built: gr.Blocks):
     assert set(FIELDS.values()) - shown == set()
 
 
+def test_the_tracks_of_a_song_are_chosen_in_a_field_of_its_room(built: gr.Blocks):
+    said = in_page("--tracks drums composes no others, and --pickup 1 begins after one beat")
+    named = re.findall("“(.+?)”", said)
+    assert named == ["Tracks to compose", "Quarter notes before the first bar"]
+    assert set(named) <= set(labels(fields_of(built, "make", "Best of"))) | {named[1]}
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "/a b/.received/" + 64 * "0f"[:1],
+        "/my/songs/2026-11-29_14-58-11_x",
+        "/c/clips/2026-11-29_14-58-11_x_2",
+    ],
+)
+def test_a_file_of_the_studio_is_called_by_its_name(folder: str):
+    assert in_page(f"{folder}/a.mid: no note") == "a.mid: no note"
+    assert in_page(f"cannot read '{folder}/a.mid': no") == "cannot read 'a.mid': no"
+    assert in_page("/home/me/songs/a.mid: no note") == "/home/me/songs/a.mid: no note"
+
+
 def test_an_option_that_the_page_lacks_is_said_to_be_elsewhere():
     """Once, however often the sentence is asked for; a whole command keeps its own options."""
     said = in_page("lower train.batch_size (--set train.batch_size=N) or choose --device cpu")
@@ -496,7 +517,7 @@ def test_a_field_takes_its_least_and_its_largest_number_and_names_them_beyond(
     for value in (least - step, most + step):
         with pytest.raises(ConfigError) as refused:
             ask(value)
-        assert str(refused.value) == f"{name}: {least:.15g} to {most:.15g}, not {value:.15g}"
+        assert str(refused.value) == f"{name}: {least} to {most}, not {value}"
 
 
 def test_a_reading_goes_on_with_the_same_wishes_and_begins_anew_with_others(tmp_path: Path):
