@@ -14,7 +14,7 @@ import contextlib
 import logging
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
@@ -364,11 +364,7 @@ class Domain(ABC, Generic[Data, Config, Items, Trained]):
             LOG.warning("%s are the weights that ship; the folder here is ./%s", run, run)
         folder = shipped or Path(run or self.default_run)
         if not is_folder(folder):
-            wanted = f"give a run, as `pianoreel {self.name} train` writes it"
-            ships = sorted(self._ships)
-            if ships and folder.name == str(folder):
-                wanted += f", or a model that ships: {nearest(folder.name, ships)}"
-            raise UserError(f"{folder} is no folder: {wanted}")
+            raise _no_folder(folder, f"pianoreel {self.name} train", self._ships)
         return folder
 
     def configuration_of(self, run: Run) -> Config:
@@ -405,6 +401,14 @@ def find_recipe(domains: Sequence[Domain], model: str) -> Recipe:
     return recipe(model, known)
 
 
+def _no_folder(folder: Path, command: str, ships: Iterable[str]) -> UserError:
+    """Return what to give in place of a missing folder of a run, which `command` writes."""
+    wanted, known = f"give a run, as `{command}` writes it", sorted(ships)
+    if known and folder.name == str(folder):
+        wanted += f", or a model that ships: {nearest(folder.name, known)}"
+    return UserError(f"{folder} is no folder: {wanted}")
+
+
 def find_domain(domains: Sequence[Domain], run: str | Path) -> Domain:
     """Return the domain of a run or of shipped weights; `UserError` where it is of none.
 
@@ -414,6 +418,9 @@ def find_domain(domains: Sequence[Domain], run: str | Path) -> Domain:
         with contextlib.suppress(UserError):
             domain.configuration_of(Run.read(domain.folder(run)))
             return domain
-    domains[0].folder(run)  # says where there is no folder
+    if run and not is_folder(run):
+        every = (name for domain in domains for name in domain._ships)
+        raise _no_folder(Path(run), "train", every)
+    domains[0].folder(run)  # refuses an empty name
     Run.read(Path(run))
     raise UserError(f"{run} is a run of another version: its settings fit no domain")

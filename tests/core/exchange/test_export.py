@@ -273,6 +273,12 @@ def test_the_domain_of_a_run_is_found_by_its_name_or_its_settings(tmp_path):
         MUSIC.configuration_of(Run.read(VIDEO.folder("shapes")))
     with pytest.raises(UserError, match="is no folder"):
         find_domain(domains, tmp_path / "absent")
+    with pytest.raises(
+        UserError, match=r"^absent is no .*`train` writes it.* latent_musegan.*shapes"
+    ):
+        find_domain(domains, "absent")
+    with pytest.raises(UserError, match="did you mean 'shapes'"):
+        find_domain(domains, "shpes")
     with pytest.raises(UserError, match="no run"):
         find_domain(domains, tmp_path)
 
