@@ -99,8 +99,11 @@ def names_file(domain: Domain, text: str) -> bool:
 
 
 def _title(model: Model, text: str) -> str:
-    """Return a text as it stands in pictures and files: of a file its name alone."""
-    return as_text(Path(text).name) if names_file(model.domain, text) else text
+    """Return a text as it stands in pictures and files: of a file its name, a number as a seed."""
+    if names_file(model.domain, text):
+        return as_text(Path(text).name)
+    conditions, seed = model.domain.condition(text, 0)
+    return text if conditions else f"seed {seed}"
 
 
 def _name(model: Model, seed: int, kind: str, texts: Sequence[str], *parts: object) -> str:

@@ -126,6 +126,17 @@ def test_a_text_that_names_no_file_is_a_point_of_the_prior_with_its_condition(
     assert drawn == [["RED"], (1, None, 7)]
 
 
+def test_numbers_of_samples_are_called_seeds(world, tmp_path, monkeypatch: pytest.MonkeyPatch):
+    """By themselves, 1 - 2 would be a sum of numbers."""
+    point, kind = world.ae.encode(torch.tensor([[6.0, 0.0]]), None), type(world.ae.domain)
+    monkeypatch.setattr(kind, "condition", lambda self, text, seed: (None, int(text)))
+    monkeypatch.setattr(LatentSpace, "draw", lambda *_: point)
+    list(interpolate(world.ae, "07", "b.mid", 3, Output(tmp_path), 0))
+    list(arithmetic(world.ae, ["1", "2", "b.mid"], Output(tmp_path), 0))
+    assert world.written["ae-seed0-interpolation"][0] == ["seed 7", "50%", "b.mid"]
+    assert world.written["ae-seed0-arithmetic"][0] == ["seed 1 - seed 2 + b.mid"]
+
+
 def test_arithmetic_writes_the_sum_and_draws_all_four(world, tmp_path):
     """(3, 0) - (0, 2) + (1, 1) = (4, -1)."""
     paths = list(arithmetic(world.ae, ["a.mid", "b.mid", "c.mid"], Output(tmp_path), 0))
