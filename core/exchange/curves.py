@@ -25,6 +25,9 @@ MOST_POINTS = 300
 MOST = 1e300
 """The largest value that is shown."""
 
+UNITS = (("hours", 3600), ("minutes", 60), ("seconds", 1))
+"""Units of time, with their seconds."""
+
 HIDDEN = ("step", "seconds", "skipped")
 
 Rows = Sequence[Mapping[str, Any]]
@@ -72,25 +75,35 @@ def range_of(values: Sequence[float]) -> tuple[float, float]:
     return float(min(values)), float(np.quantile(values, 1 - CUT))
 
 
-def minutes_of(rows: Rows, points: Points) -> Points:
-    """Return points over the minutes of training instead of steps.
+def unit_of(seconds: float) -> tuple[str, int]:
+    """Return the unit of an axis of time that goes so far, and its seconds.
+
+    >>> unit_of(42), unit_of(400), unit_of(9000)
+    (('seconds', 1), ('minutes', 60), ('hours', 3600))
+    """
+    fitting = [one for one in UNITS if seconds >= 1.5 * one[1]]
+    return fitting[0] if fitting else UNITS[-1]
+
+
+def timed(rows: Rows, points: Points) -> Points:
+    """Return points over the seconds of training instead of steps.
 
     A line without seconds was written between those of its neighbours.
 
     >>> rows = [{"step": 10, "seconds": 60.0}, {"step": 20, "seconds": 180.0}]
-    >>> minutes_of(rows, [(10, 5.0), (15, 4.0)])
-    [(1.0, 5.0), (2.0, 4.0)]
+    >>> timed(rows, [(10, 5.0), (15, 4.0)])
+    [(60.0, 5.0), (120.0, 4.0)]
     """
-    timed = [(row["step"], row["seconds"]) for row in rows if is_finite(row.get("seconds"))]
-    if not timed:
+    known = [(row["step"], row["seconds"]) for row in rows if is_finite(row.get("seconds"))]
+    if not known:
         return []
-    steps, seconds = zip(*timed, strict=True)
-    at = np.interp([step for step, _ in points], steps, seconds) / 60
-    return [(float(minutes), value) for minutes, (_, value) in zip(at, points, strict=True)]
+    steps, seconds = zip(*known, strict=True)
+    at = np.interp([step for step, _ in points], steps, seconds)
+    return [(float(second), value) for second, (_, value) in zip(at, points, strict=True)]
 
 
 def draw_curves(runs: Mapping[str, Rows], path: Path) -> None:
-    """Draw what runs measured over their minutes of training as a .png.
+    """Draw what runs measured over their time of training as a .png.
 
     Where their records hold nothing, nothing is drawn.
     """
@@ -104,12 +117,14 @@ def figure_of(runs: Mapping[str, Rows]) -> Figure | None:
     panels = {name: lines for name in names if (lines := dict(_lines(runs, name)))}
     if not panels:
         return None
+    ends = [points[-1][0] for lines in panels.values() for points in lines.values()]
+    unit = unit_of(max(ends))
     styles = dict(zip(runs, cycle(product(DASHES, COLOURS)), strict=False))
     rows = -(-len(panels) // COLUMNS)
     height = 2.4 * rows + 0.18 * len(runs)  # inches
     figure = Figure(figsize=(4 * COLUMNS, height), dpi=90, layout="constrained")
     for number, (name, lines) in enumerate(panels.items(), 1):
-        _draw(figure.add_subplot(rows, COLUMNS, number), name, lines, styles)
+        _draw(figure.add_subplot(rows, COLUMNS, number), name, lines, styles, unit)
     keys = [Line2D([], [], linestyle=dash, color=colour) for dash, colour in styles.values()]
     figure.legend(keys, list(runs), loc="outside lower left", fontsize=8, frameon=False)
     return figure
@@ -117,21 +132,26 @@ def figure_of(runs: Mapping[str, Rows]) -> Figure | None:
 
 def _lines(runs: Mapping[str, Rows], name: str) -> Iterator[tuple[str, Points]]:
     for run, rows in runs.items():
-        if points := minutes_of(rows, points_of(rows, name)):
+        if points := timed(rows, points_of(rows, name)):
             yield run, points
 
 
 def _draw(
-    axes: Axes, name: str, lines: Mapping[str, Points], styles: Mapping[str, tuple[str, str]]
+    axes: Axes,
+    name: str,
+    lines: Mapping[str, Points],
+    styles: Mapping[str, tuple[str, str]],
+    unit: tuple[str, int],
 ) -> None:
     for run, points in lines.items():
         dash, colour = styles[run]
-        axes.plot(*zip(*points, strict=True), linestyle=dash, color=colour, linewidth=1.2)
-        axes.plot(*points[-1], marker="o", color=colour, markersize=3)
+        seconds, values = np.transpose(points)
+        axes.plot(seconds / unit[1], values, linestyle=dash, color=colour, linewidth=1.2)
+        axes.plot(seconds[-1] / unit[1], values[-1], marker="o", color=colour, markersize=3)
     low, high = range_of([value for points in lines.values() for _, value in points])
     margin = 0.05 * (high - low) or 0.5
     axes.set_ylim(low - margin, high + margin)
     axes.set_title(name.replace("_", " "), fontsize=9, loc="left")
-    axes.set_xlabel("minutes", fontsize=8)
+    axes.set_xlabel(unit[0], fontsize=8)
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)

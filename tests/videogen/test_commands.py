@@ -317,4 +317,5 @@ def test_a_run_is_measured_beside_another_one(
     assert rows[1]["attributes"]["all"] == 1
     written = json.loads((tmp_path / "report" / "evaluation.json").read_text())["rows"]
     assert written[0] == rows[0]
-    assert [row["name"] for row in written[:4]][3] == "other"
+    names = ["tiny", "other", "real clips", "captions exchanged"]
+    assert [row["name"] for row in written[:4]] == names, "the models together"

@@ -2,8 +2,8 @@
 
 Training captions and held-out captions form separate groups, as do clips of one and of two moving
 shapes. In each group the real clips of the same captions give the best possible values, and the
-model's clips with exchanged captions give those of chance. A folder of clips of any origin is
-measured as a model is, by the captions of its own that are those of the data.
+model's clips with exchanged captions, where these differ, give those of chance. A folder of clips
+of any origin is measured as a model is, by the captions of its own that are those of the data.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -51,6 +51,8 @@ OtherClips = Float[torch.Tensor, "other 3 time height width"]
 """Clips, as many as there are."""
 
 SPLITS: dict[Split, str] = {"train": "seen", "test": "held-out"}
+EXCHANGED = "captions exchanged"
+"""The row of the first subject's clips, each with the caption of another."""
 NUMBERS = {1: "one shape", 2: "two shapes"}
 
 
@@ -261,17 +263,18 @@ class _Judge:
     def rows(
         self, group: Group, subjects: Sequence[Model | Generated], seed: int
     ) -> Iterator[Row]:
-        """Yield the rows of the first subject, of real clips, of chance, and of the others."""
+        """Yield the rows of the subjects, of real clips, and of chance."""
         row, judged, clips = self._evaluate(group, subjects[0], seed)
         yield row
+        for other in subjects[1:]:
+            yield self._evaluate(group, other, seed)[0]
         yield self.row(group, "real clips", "real", group.real, second=group.second)
         exchanged = [*judged.captions[1:], judged.captions[0]]
-        yield self.row(group, "captions exchanged", "baseline", clips, captions=exchanged)
+        if exchanged != judged.captions:  # a single caption is its own exchange
+            yield self.row(group, EXCHANGED, "baseline", clips, captions=exchanged)
         if group.source is not None:
             judged = replace(group, captions=list(group.source_captions))
             yield self.row(judged, "other clips", "baseline", group.source)
-        for other in subjects[1:]:
-            yield self._evaluate(group, other, seed)[0]
 
     def _evaluate(
         self, group: Group, subject: Model | Generated, seed: int

@@ -29,8 +29,10 @@ def caption_accuracy(similarity: Similarity, captions: Sequence[str]) -> float:
 def top1_accuracy(similarity: Similarity, captions: Sequence[str]) -> float:
     """Return how often a clip's own caption is the most similar of all, 0 to 1.
 
-    Chance is 1 / number of different captions.
+    Chance is 1 / number of different captions; NaN if all captions are equal.
     """
+    if not _different(captions).any():
+        return nan
     nearest = similarity.argmax(1)
     return float(np.mean([captions[n] == captions[k] for k, n in enumerate(nearest)]))
 

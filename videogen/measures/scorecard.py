@@ -16,7 +16,7 @@ from rich.table import Table
 from core.app.report import COLOURS, format_number, format_percent, list_meanings
 from core.files import write_figure
 from videogen.files.clip import Frames
-from videogen.measures.evaluation import Evaluation, Row
+from videogen.measures.evaluation import EXCHANGED, Evaluation, Row
 from videogen.shapes.judge import ATTRIBUTES
 
 WIDTH = 140
@@ -67,7 +67,7 @@ ATTRIBUTES_LEGEND = (
 )
 
 ROWS_LEGEND = (
-    "- captions exchanged: the clips of the first row, each with the caption of another: chance"
+    f"- {EXCHANGED}: the clips of the first row, each with the caption of another: chance"
 )
 
 
@@ -76,7 +76,7 @@ def tables(report: Evaluation) -> Iterator[Table]:
     attributes = ATTRIBUTE_COLUMNS if report.generated.attributes else {}
     groups = list(dict.fromkeys(row.group for row in report.rows))
     for group in groups:
-        caption = legend(bool(attributes)) if group == groups[-1] else None
+        caption = legend(report) if group == groups[-1] else None
         table = Table(
             title=group,
             title_justify="left",
@@ -133,16 +133,18 @@ def _width(name: str) -> int:
     return max(len(cell), *map(len, name.split()))
 
 
-def legend(attributes: bool) -> str:
-    """List the meanings of the columns; those of `attributes` are of moving shapes only."""
-    return "\n".join([ATTRIBUTES_LEGEND] * attributes + [list_meanings(LEGEND), ROWS_LEGEND])
+def legend(report: Evaluation) -> str:
+    """List the meanings of the columns, and of the rows of chance where there are any."""
+    attributes = [ATTRIBUTES_LEGEND] if report.generated.attributes else []
+    chance = [ROWS_LEGEND] if any(row.name == EXCHANGED for row in report.rows) else []
+    return "\n".join([*attributes, list_meanings(LEGEND), *chance])
 
 
 def _cells(row: Row, attributes: list[str]) -> list[str]:
     return [
         *[format_percent(row.attributes[name]) for name in attributes],
         format_percent(row.caption_accuracy),
-        f"{format_percent(row.top1_accuracy)} of {row.captions}",
+        "-" if isnan(row.top1_accuracy) else f"{100 * row.top1_accuracy:.1f} of {row.captions}",
         format_number(row.frechet_clips),
         format_number(row.frechet_frames),
         format_number(row.diversity, ".3f"),

@@ -1,4 +1,4 @@
-"""Curves of runs: panels, minutes, colours."""
+"""Curves of runs: panels, time, colours."""
 
 import numpy as np
 import pytest
@@ -25,6 +25,19 @@ def test_a_panel_for_each_measure_the_yardstick_first_a_line_for_each_run_over_m
     low, high = losses.get_ylim()
     assert low < 1 and 2 < high < 3  # the first step lies beyond
     assert [text.get_text() for text in figure.legends[0].texts] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("longest", "unit", "end"),
+    [(0.4, "seconds", 0.4), (80, "seconds", 80), (90, "minutes", 1.5), (9000, "hours", 2.5)],
+)
+def test_the_axis_of_time_has_the_unit_of_the_longest_run(longest: float, unit: str, end: float):
+    rows = [{"step": 1, "seconds": longest / 2, "match_x": 1.0, "match_z": 1.0}]
+    longer = [*rows, {"step": 2, "seconds": longest, "match_x": 1.5}]
+    figure = figure_of({"short": rows, "long": longer})
+    assert figure is not None and [axes.get_xlabel() for axes in figure.axes] == [unit, unit]
+    x, z = (axes.lines[-1].get_xydata() for axes in figure.axes)
+    assert np.asarray(x).tolist() == [[end, 1.5]] and np.asarray(z).tolist() == [[end / 2, 1.0]]
 
 
 def test_runs_beyond_the_colours_are_dashed():

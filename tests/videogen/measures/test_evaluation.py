@@ -60,10 +60,10 @@ def test_right_clips_score_as_real_ones_and_wrong_ones_score_chance():
     report = evaluate([oracle(DATA, "oracle"), oracle(DATA, "wrong", 1)], DATA, 64, 1)
     rows = {(row.group, row.name): row for row in report.rows}
     groups = ["one shape, seen captions", "one shape, held-out captions"]
-    names = ["oracle", "real clips", "captions exchanged", "wrong"]
+    names = ["oracle", "wrong", "real clips", "captions exchanged"]
     assert list(rows) == [(group, name) for group in groups for name in names]
     for group in groups:
-        generated, real, exchanged, wrong = (rows[group, name] for name in names)
+        generated, wrong, real, exchanged = (rows[group, name] for name in names)
         assert generated.attributes["all"] == real.attributes["all"] == 1
         assert wrong.attributes["all"] == pytest.approx(exchanged.attributes["all"], abs=0.05)
         assert wrong.attributes["all"] < 0.2
@@ -115,6 +115,7 @@ def test_a_report_is_printed_written_and_drawn(tmp_path: Path):
     assert headers[:7] == ["clips of", "kind", "size", "colour", "path", "direction", "all five"]
     assert first.caption is None
     assert all(f"- {name}: " in str(last.caption) for name in headers[6:])
+    assert "- captions exchanged: " in str(last.caption)
     assert [str(column.header) for column in worst.columns] == [
         "clips of",
         *("cut", "flicker", "wobble", "travel", "sharpness", "motion"),

@@ -21,6 +21,7 @@ from videogen.measures.evaluation import Group, evaluate, reconstruction_of
 from videogen.measures.halves import JudgeOfHalves, Seen, judge_of_halves
 from videogen.measures.metrics import explained_variance
 from videogen.measures.progress import reconstructions_of
+from videogen.measures.scorecard import tables
 from videogen.model import DOMAIN, Model
 from videogen.shapes.dataset import MovingShapes
 from videogen.shapes.drawing import draw
@@ -120,7 +121,7 @@ def groups_of(data: CaptionedClips, patch: pytest.MonkeyPatch) -> list[tuple[str
     one = blank(data)
     rows = evaluate([one, one], data, 4).rows
     assert list(dict.fromkeys(row.group for row in rows)) == [name for name, _ in seen]
-    for first, beside in zip(rows[::4], rows[3::4], strict=True):
+    for first, beside in zip(rows[::4], rows[1::4], strict=True):
         assert first.frechet_clips == beside.frechet_clips, "a model beside itself is the same"
         assert first.diversity == beside.diversity
         flat = not isinstance(data, MovingShapes)
@@ -175,7 +176,9 @@ def test_real_clips_and_their_reference_share_no_frame(films: Collection, split:
     assert [known[bytes(frames)] for frames in shown] == group.captions
 
 
-def test_a_single_clip_has_no_distance_to_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_single_clip_has_no_distance_to_itself_and_a_single_caption_is_not_exchanged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     for level in (60, 120):
         write_gif(greys(*[level] * 4, height=16, width=16), tmp_path / f"grey {level}.gif", 8)
     config = PrepareConfig(size=16, frames=4, hold_out="videos", test_share=0.5)
@@ -184,9 +187,13 @@ def test_a_single_clip_has_no_distance_to_itself(tmp_path: Path, monkeypatch: py
     classifier = Classifier(16, 4, data.words)
     monkeypatch.setattr(evaluation, "load_classifier", lambda *_: classifier.eval())
     monkeypatch.setattr(evaluation, "judge_of_halves", lambda *_: None)
-    rows = evaluate([blank(data)], data, 4).rows
-    assert len(rows) == 6 and all(np.isnan(row.frechet_clips) for row in rows)
-    assert all(np.isnan(row.frechet_frames) for row in rows)
+    report = evaluate([blank(data)], data, 4)
+    assert [row.name for row in report.rows] == ["blank", "real clips"] * 2
+    assert all(np.isnan([row.frechet_clips, row.frechet_frames]).all() for row in report.rows)
+    for table in [*tables(report)][:2]:
+        cells = {str(column.header): list(column.cells) for column in table.columns}
+        assert cells["top-1 caption"] == cells["right caption"] == ["-", "-"]
+        assert "captions exchanged" not in str(table.caption)
 
 
 def test_reconstructions_are_of_each_clip_by_its_own_caption():

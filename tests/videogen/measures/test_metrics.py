@@ -23,7 +23,8 @@ def test_a_clip_is_compared_with_other_captions_only():
 
 
 def test_a_single_caption_has_no_accuracy():
-    assert np.isnan(caption_accuracy(np.ones((2, 2)), ["a", "a"]))
+    for accuracy in (caption_accuracy, top1_accuracy):
+        assert np.isnan(accuracy(np.ones((2, 2)), ["a", "a"]))
 
 
 def test_diversity_is_the_mean_difference_as_a_share_of_the_range():
