@@ -120,8 +120,21 @@ def resolve(model: type[Model], values: Mapping[str, Any], origin: str) -> Model
         raise kind(f"{origin}: {'; '.join(_reasons(model, error.errors()))}") from error
 
 
-def whole(name: str, value: Any, least: float = 1) -> int:
-    """Return a whole number, of Python or of NumPy; `ConfigError` for another value, or a less.
+def within(name: str, number: float, least: float = -math.inf, most: float = math.inf) -> None:
+    """Raise `ConfigError` for a number that is less than the least, or more than the most.
+
+    >>> within("--bars", 5000, 1, 1024)
+    Traceback (most recent call last):
+    core.errors.ConfigError: --bars must be at most 1024, not 5000
+    """
+    if number < least:
+        raise ConfigError(f"{name} must be at least {least}, not {number}")
+    if number > most:
+        raise ConfigError(f"{name} must be at most {most}, not {number}")
+
+
+def whole(name: str, value: Any, least: float = 1, most: float = math.inf) -> int:
+    """Return a whole number, of Python or of NumPy; `ConfigError` for another one, see `within`.
 
     >>> whole("count", 2.5)
     Traceback (most recent call last):
@@ -131,8 +144,7 @@ def whole(name: str, value: Any, least: float = 1) -> int:
         number = operator.index(value)
     except TypeError:
         raise ConfigError(f"{name} must be a whole number, not {value!r}") from None
-    if number < least:
-        raise ConfigError(f"{name} must be at least {least}, not {number}")
+    within(name, number, least, most)
     return number
 
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ JSON_TAGS = {
     f"tag:yaml.org,2002:{name}"
     for name in ("map", "seq", "str", "int", "float", "bool", "null", "merge")
 }
+
+FORMAT_OF = "# pianoreel run, format "
+"""The comment at the top of a run's config.yaml begins so."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -50,6 +54,15 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold `key: value` lines, not a {type(values).__name__}")
     return values
+
+
+def comments_of(path: Path) -> list[str]:
+    """Return the comments at the top of a file, of a run's config.yaml its format and versions.
+
+    There may be others, and the mark that some editors write before a text.
+    """
+    with path.open(encoding="utf-8-sig", errors="replace") as lines:
+        return [line.rstrip("\n") for line in takewhile(lambda one: one.startswith("#"), lines)]
 
 
 def parse_yaml(text: str, origin: str) -> Any:

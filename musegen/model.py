@@ -34,6 +34,7 @@ from musegen.densities.lookback_network import LookbackNetwork
 from musegen.densities.note_sequences import NoteRows, from_rows, to_rows
 from musegen.domain import Items, Music
 from musegen.drafts.draft import Draft
+from musegen.files.limits import MOST_BARS
 from musegen.graphs.bars import bars_graph
 from musegen.graphs.note_step import note_graph
 from musegen.networks.accompaniment import Accompaniment
@@ -320,7 +321,7 @@ class Model(CoreModel[Any]):
         return list(sampler.complete(draft, count, seed, steering))
 
     def _length(self, bars: int | None) -> int:
-        return self.spec.bars if bars is None else whole("bars", bars)
+        return self.spec.bars if bars is None else whole("bars", bars, most=MOST_BARS)
 
     def rolls(self, items: Items) -> list[Roll]:
         """Phrases as rolls of the usual tempo, named after the model and numbered."""
@@ -343,8 +344,8 @@ class Model(CoreModel[Any]):
         """Sample `count` pieces of `bars` bars (by default the bars of a phrase).
 
         `tempo_bpm`: None draws one for each piece from those of the training songs. `ConfigError`
-        unless count and bars are at least 1 and the tempo is 4 to 6e7, and for a setting that the
-        model does not obey.
+        unless count is 1 to 10,000, bars 1 to 1024 and the tempo 4 to 6e7, and for a setting that
+        the model does not obey.
         """
         from musegen.composition.composition import Composition
         from musegen.composition.request import Request

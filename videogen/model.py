@@ -22,7 +22,7 @@ from core.app.domain import Examples
 from core.app.latent import Kept, LatentSpace
 from core.app.model import Model as CoreModel
 from core.app.sampling import LARGEST_CHUNK, Rows, draw_chunks, in_chunks
-from core.config import listed, positive, whole
+from core.config import listed, positive, whole, within
 from core.errors import ConfigError, UserError
 from core.theory.contracts import require
 from core.theory.distributions import Distribution
@@ -33,7 +33,7 @@ from videogen.continuation import Clock, Continuation, Timing
 from videogen.domain import Video
 from videogen.familiarity import MOST_CAPTIONS, Familiarity, never_seen, shortened
 from videogen.files.clip import Clips, Frames, Image, to_clips, to_frames
-from videogen.files.limits import MOST_FRAMES
+from videogen.files.limits import LEAST_PACE, MOST_FRAMES, MOST_PACE, MOST_TRIES
 from videogen.files.reading import read_first_frames
 from videogen.networks.enlarger import Enlarger
 from videogen.networks.layers import LayeredClip
@@ -121,7 +121,7 @@ class Model(CoreModel[Clips]):
                 f"{self.name} has no encoder, by which the best of several clips is known: leave "
                 "out --best-of, or sample from a model that reconstructs, such as gist_flow"
             )
-        video = self.config.video.replace(tries=whole("tries", tries))
+        video = self.config.video.replace(tries=whole("tries", tries, most=MOST_TRIES))
         return Model(self.networks, self.config.replace(video=video), self.spec, self.name)
 
     @property
@@ -271,11 +271,16 @@ class Model(CoreModel[Clips]):
         """Return the timing of so many clips that follow each other."""
         pace = 1.0
         if frames_per_second is not None:
-            pace = positive("frames_per_second", frames_per_second) / self.spec.frames_per_second
+            rate = positive("frames_per_second", frames_per_second)
+            within("frames_per_second", rate, LEAST_PACE, MOST_PACE)
+            pace = rate / self.spec.frames_per_second
         usual = continuation.frames(clips, pace, loop)
-        if frames is not None and whole("frames", frames) > MOST_FRAMES:
-            raise ConfigError(f"frames must be at most {MOST_FRAMES}, not {frames}")
-        return Timing(usual if frames is None else whole("frames", frames), pace)
+        if frames is None and usual > MOST_FRAMES:
+            raise ConfigError(
+                f"a clip would have {usual} frames, and at most {MOST_FRAMES} are sampled: lower "
+                "the rate, or give fewer captions in then"
+            )
+        return Timing(usual if frames is None else whole("frames", frames, 1, MOST_FRAMES), pace)
 
     def _require(
         self,

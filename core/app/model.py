@@ -7,7 +7,7 @@ read.
 import copy
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -159,7 +159,8 @@ class Model(ABC, Generic[Items]):
         """Write a folder as the Hugging Face hub has it: config.json, weights and a card."""
         from core.exchange.pretrained import save
 
-        card = self.config.base_recipe, self.domain.tags, self.size, type(self).__module__
+        words = f"{self.domain.item}s", self.domain.tags
+        card = self.config.base_recipe, *words, self.size, type(self).__module__
         return save(Path(folder), self.facts, self.networks, *card)
 
     @classmethod
@@ -224,8 +225,10 @@ class Model(ABC, Generic[Items]):
     def encode(self, items: Items, conditions: Sequence[str] | None = None) -> LatentPoints:
         """Encode items as latent points: the means of q(z given x, c).
 
-        `ConfigError` where a model reads conditions and there is not one for each item.
+        `ConfigError` without items, and where a model reads conditions and there is not one for
+        each item.
         """
+        self._require_any("encode", items)
         count = None if conditions is None else len(conditions)
         if "condition" in self.networks and count != len(items):
             raise ConfigError(
@@ -236,12 +239,21 @@ class Model(ABC, Generic[Items]):
 
     @torch.no_grad()
     def decode(self, points: LatentPoints, seed: int = 0) -> Items:
-        """Decode latent points to items; a decoder that samples does so by the seed."""
+        """Decode latent points to items; a decoder that samples does so by the seed.
+
+        `ConfigError` without points.
+        """
+        if not (isinstance(points, LatentPoints) and len(points)):
+            raise ConfigError("there is nothing to decode: give latent points, as encode does")
 
         def draw(rows: Rows) -> Samples:
             return self.output(self.space.decode(points[rows]))
 
         return self.from_x(in_chunks(len(points), seed, self.device, draw))
+
+    def _require_any(self, deed: str, items: Any) -> None:
+        if not (isinstance(items, Sized) and len(items)):
+            raise ConfigError(f"there is nothing to {deed}: give at least one {self.domain.item}")
 
     def variations(
         self, point: LatentPoints, strength: float, count: int, seed: int = 0, keep: str = ""
@@ -272,7 +284,11 @@ class Model(ABC, Generic[Items]):
 
     @torch.no_grad()
     def translate(self, items: Items, back: bool = False) -> Items:
-        """Translate items into the style of the data, or `back` into that of the other data."""
+        """Translate items into the style of the data, or `back` into that of the other data.
+
+        `ConfigError` without items.
+        """
+        self._require_any("translate", items)
         x, network = self.to_x(items), self._translator(back)
 
         def draw(rows: Rows) -> Samples:

@@ -163,6 +163,10 @@ def require_format(
         )
 
 
+def _is_store(folder: Path) -> bool:
+    return (folder / INDEX).is_file() and shard_folder(folder, 0).is_dir()
+
+
 class Store:
     """A finished store, open for reading; every file is verified by its digest."""
 
@@ -171,9 +175,11 @@ class Store:
         self.folder = folder
         path = folder / INDEX
         if not path.is_file():
+            inner = [one for one in sorted(folder.glob("*")) if _is_store(one)]
+            cure = "a folder that `prepare` wrote; the same command resumes"
             raise UserError(
-                f"{folder} holds no prepared data, or its preparation is unfinished: give a "
-                "folder that `prepare` wrote; the same command resumes"
+                f"{folder} holds no prepared data, or its preparation is unfinished: give "
+                + (f"one in it, such as {inner[0]}" if inner else cure)
             )
         try:
             self.index = read_json(path)

@@ -47,7 +47,10 @@ class Pretrained:
         if not _is_ours(config):
             raise UserError(f"{path} is of another library")
         if config.get("domain") != domain:
-            raise UserError(f"{folder} holds a model of {config.get('domain')}, not of {domain}")
+            raise UserError(
+                f"{folder} holds a model of pianoreel {config.get('domain')}, and this class "
+                f"loads those of {domain}: import the class that {CARD} in that folder names"
+            )
         return cls(folder, config)
 
     @property
@@ -83,11 +86,12 @@ def save(
     facts: Mapping[str, str],
     networks: Networks,
     recipe: Recipe,
+    items: str,
     tags: Sequence[str],
     size: int,
     module: str,
 ) -> Path:
-    """Write the folder; `facts` are those of a model, `module` is where its class is.
+    """Write the folder; `facts` are those of a model of `items`, `module` is where its class is.
 
     An earlier model is replaced; `UserError` for a folder that holds other files, as a run's does.
     Hidden ones, as of git, do not count.
@@ -97,7 +101,7 @@ def save(
     config = {"library_name": "pianoreel", **facts, **settings}
     write_weights(networks, {}, folder / WEIGHTS)
     write_text(folder / CONFIG, json.dumps(config, indent=1) + "\n")
-    write_text(folder / CARD, _card(facts, recipe, tags, size, module))
+    write_text(folder / CARD, _card(facts, recipe, items, tags, size, module))
     return folder
 
 
@@ -123,10 +127,15 @@ def _is_ours(config: Any) -> bool:
 
 
 def _card(
-    facts: Mapping[str, str], recipe: Recipe, tags: Sequence[str], size: int, module: str
+    facts: Mapping[str, str],
+    recipe: Recipe,
+    items: str,
+    tags: Sequence[str],
+    size: int,
+    module: str,
 ) -> str:
     """Return the text of a card; the licence and the data are for its owner to add."""
-    name, domain = facts["name"], facts["domain"]
+    name = facts["name"]
     metadata = {
         "library_name": "pianoreel",
         "tags": ["pianoreel", *tags],
@@ -138,7 +147,7 @@ def _card(
 
 # {name}
 
-A generative model of {domain} with {size:,} weights, trained with pianoreel {facts["pianoreel"]}:
+A generative model of {items} with {size:,} weights, trained with pianoreel {facts["pianoreel"]}:
 {" + ".join(map(describe, recipe.terms))}, after {paper.authors}, {paper.title}, {paper.year}.
 
 ```python

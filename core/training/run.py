@@ -9,7 +9,6 @@ checkpoints/      step-00001000/ ..., the newest ones, and the best as best/
 """
 
 import contextlib
-import itertools
 import json
 import logging
 import math
@@ -53,14 +52,13 @@ from core.training.checkpoint import (
     step_of,
 )
 from core.training.serialisation import State
-from core.yaml_files import read_yaml
+from core.yaml_files import FORMAT_OF, comments_of, read_yaml
 
 LOG = logging.getLogger("pianoreel")
 
 CONFIG = "config.yaml"
 """The file that makes a folder a run."""
 METRICS, HISTORY = "metrics.jsonl", "history.jsonl"
-FORMAT_OF = "# pianoreel run, format "
 FORMAT_LINE = f"{FORMAT_OF}2"
 TRAINED_WITH = "# trained with "
 
@@ -392,7 +390,7 @@ def export(run: Run, to: Path) -> Path:
 
 def _read_config(path: Path) -> dict[str, Any]:
     """Return the settings of a run; `UserError` where another version wrote it."""
-    comments = _comments(path)
+    comments = comments_of(path)
     if FORMAT_LINE in comments:
         return read_yaml(path)
     anew = "train it anew, into another folder"
@@ -405,15 +403,6 @@ def _read_config(path: Path) -> dict[str, Any]:
         f"{path} has no line `{FORMAT_LINE}` at its top: put it back if you have changed the "
         f"file; otherwise another version of pianoreel wrote it: {anew}"
     )
-
-
-def _comments(path: Path) -> list[str]:
-    """Return the comments at the top of config.yaml, with its format and the versions.
-
-    There may be others, and the mark that some editors write before a text.
-    """
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
-    return list(itertools.takewhile(lambda line: line.startswith("#"), text.splitlines()))
 
 
 def _explained(config: Mapping[str, Any]) -> str:
@@ -431,7 +420,7 @@ def _versions() -> str:
 
 def _warn_of_other_versions(path: Path) -> None:
     """Warn where a resumed run will not equal an uninterrupted one to the bit."""
-    before = next((line for line in _comments(path) if line.startswith(TRAINED_WITH)), None)
+    before = next((line for line in comments_of(path) if line.startswith(TRAINED_WITH)), None)
     if before and before != TRAINED_WITH + _versions():
         LOG.warning(
             "%s was trained with %s and resumes with %s: no longer equal to the bit",

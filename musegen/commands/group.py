@@ -254,8 +254,9 @@ class MusicCommands(DomainCommands):
 
             require_music21()
         sounds = read_programs(programs)
-        players = _orchestra(soundfont, voice, device)
-        return SongOutput(to, formats, stems, sounds, players, overwrite=overwrite)
+        orchestra = _orchestra(soundfont, voice, device)
+        players = tuple(str(one) for one in (soundfont, *(voice or ())) if one)
+        return SongOutput(to, formats, stems, sounds, orchestra, players, overwrite=overwrite)
 
     def sample(
         self,

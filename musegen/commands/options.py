@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from musegen.files.limits import MOST_BARS, MOST_SONGS, MOST_TRIES
+
 PICKUP_HELP = (
     "Length of a pickup in quarter notes, if no time signature marks it. The pickup is left "
     "out, and bars begin after it."
@@ -131,12 +133,12 @@ Programs = Annotated[
 
 # sample
 
-SongCount = Annotated[int, typer.Option(min=1, max=10_000, help="Songs to sample.")]
+SongCount = Annotated[int, typer.Option(min=1, max=MOST_SONGS, help="Songs to sample.")]
 SongBars = Annotated[
     int | None,
     typer.Option(
         min=1,
-        max=1024,
+        max=MOST_BARS,
         help="Bars of a new song (default: 16), or to add after or between your "
         "songs (default: 8).",
         show_default=False,
@@ -188,6 +190,7 @@ SectionBars = Annotated[
     int | None,
     typer.Option(
         min=1,
+        max=MOST_BARS,
         help="With --remix: length of a section, in bars (default: 4).",
         rich_help_panel=YOUR_SONGS,
         show_default=False,
@@ -274,7 +277,7 @@ BestOf = Annotated[
     int | None,
     typer.Option(
         min=1,
-        max=256,
+        max=MOST_TRIES,
         help="Sample each song this many times, and keep the one that sounds most real; "
         "1 takes the first. Without it, each song is chosen at random from a few, "
         "more often one that sounds real.",

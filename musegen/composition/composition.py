@@ -22,6 +22,7 @@ from musegen.composition.phrase_sampler import Accompanist
 from musegen.composition.request import NEW_SONGS, Request
 from musegen.drafts.draft import Draft
 from musegen.files.label import Label
+from musegen.files.limits import MOST_SONGS, MOST_TRIES
 from musegen.files.midi import require_tempo
 from musegen.roll import Notes, Roll
 from musegen.steering import LEAST_DENSITY, UNSTEERED, Steering
@@ -82,7 +83,7 @@ class Composition:
         if self.tempo_bpm is not None:
             require_tempo("tempo_bpm", self.tempo_bpm)
         if self.best_of is not None:
-            whole("best_of", self.best_of)
+            whole("best_of", self.best_of, most=MOST_TRIES)
         if self.ending and self.draft.kept[:, -1].all():
             raise ConfigError("--ending composes the last bar, and yours stays: leave it out")
         if self.chooses and not self.model.judge:
@@ -108,7 +109,7 @@ class Composition:
         self, count: int = 1, seed: int = 0, tick: Tick = lambda done, total: None
     ) -> Iterator[Roll]:
         """Compose songs; yield each once it is sampled. See `songs`."""
-        count, seed = whole("count", count), require_seed(seed)
+        count, seed = whole("count", count, most=MOST_SONGS), require_seed(seed)
         self.require()
         labels, songs = self.labels(count, seed), self._best(count, seed, tick)
         for number, (label, song) in enumerate(zip(labels, songs, strict=True)):

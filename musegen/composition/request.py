@@ -12,6 +12,7 @@ from core.errors import ConfigError
 from musegen.drafts.draft import Draft
 from musegen.drafts.source import Source, log_remarks
 from musegen.drafts.wishes import accompaniment, blank, bridge, continuation, infill, remix
+from musegen.files.limits import MOST_BARS
 from musegen.reading.metres import Meter
 from musegen.roll import Grid
 from musegen.tracks import Track
@@ -43,9 +44,9 @@ class Request(Strict):
     between: tuple[Path, Path] | None = None
     remixed: Path | None = None
     tracks: tuple[str, ...] = ()
-    bars: int | None = Field(default=None, gt=0)
+    bars: int | None = Field(default=None, gt=0, le=MOST_BARS)
     form: str = ""
-    section_bars: int | None = Field(default=None, gt=0)
+    section_bars: int | None = Field(default=None, gt=0, le=MOST_BARS)
     pickup_beats: float = Field(default=0.0, ge=0)
     meter: Meter = "kept"
 

@@ -90,6 +90,17 @@ def _encoded(samples: Audio, kind: str, tags: Mapping[str, str]) -> bytes:
     return stream.getvalue()
 
 
+def comment_of(path: Path) -> str:
+    """Return the comment among the tags of a file of a codec; empty where there is none."""
+    try:
+        with av.open(address(path), options={"protocol_whitelist": "file"}) as file:
+            found = [file.metadata, *(stream.metadata for stream in file.streams)]
+    except (FFmpegError, OSError):
+        return ""
+    tags = {name.lower(): text for tags in found for name, text in tags.items()}
+    return tags.get("comment", "")
+
+
 def decode(path: Path) -> tuple[Float[np.ndarray, "channel sample"], int]:
     """Read the samples of a sound file in [-1, 1], and their rate; `UserError` says why not."""
     if not path.is_file():

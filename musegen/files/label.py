@@ -31,6 +31,28 @@ class Label(NamedTuple):
         return replace(roll, name=self.name, origin=self.origin)
 
 
+PLAYED = "; played with "
+"""Before the sounds of a song in its origin, where they are not those of its tracks."""
+
+
+def played(origin: str, sounds: str) -> str:
+    """Return the origin of a song that is played with other sounds, which change no note.
+
+    >>> played("made with pianoreel: mine", "bass=38"), played("", "bass=38")
+    ('made with pianoreel: mine; played with bass=38', '')
+    """
+    return f"{origin}{PLAYED}{sounds}" if origin and sounds else origin
+
+
+def unplayed(origin: str) -> str:
+    """Return the origin without its sounds, see `played`.
+
+    >>> unplayed("made with pianoreel: mine; played with bass=38"), unplayed("mine")
+    ('made with pianoreel: mine', 'mine')
+    """
+    return origin.rpartition(PLAYED)[0] or origin
+
+
 STEM = re.compile(r"(.+) alone, a stem of (.+)")
 """The text of the file of one track: the track, and the song with its origin."""
 

@@ -4,6 +4,12 @@ from pydantic import Field
 
 from core.data.limits import Limits
 
+MOST_SONGS, MOST_BARS = 10_000, 1024
+"""Songs that are sampled at once, and bars that are composed, at most."""
+
+MOST_TRIES = 256
+"""Samples of which the best is kept, at most."""
+
 
 class MusicLimits(Limits):
     """The largest MIDI file or pianoroll archive that is read."""

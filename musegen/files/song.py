@@ -10,7 +10,7 @@ from typing import ClassVar
 from core.app.label import as_file_name
 from core.app.output import Output
 from musegen.files import audio
-from musegen.files.label import Label, stem_of
+from musegen.files.label import Label, played, stem_of, unplayed
 from musegen.files.midi import origin_of, write_midi
 from musegen.files.programs import with_programs
 from musegen.files.sound import Session
@@ -27,7 +27,8 @@ class SongOutput(Output):
     """The folder and the formats of songs.
 
     `programs`: other sounds, see `with_programs`. `stems`: also write each track alone.
-    `orchestra`: who plays, without it the instruments of the default soundfont.
+    `orchestra`: who plays, without it the instruments of the default soundfont; `players` are
+    its names.
     """
 
     item: ClassVar[str] = "song"
@@ -36,6 +37,13 @@ class SongOutput(Output):
     stems: bool = False
     programs: Mapping[str, str] = field(default_factory=dict)
     orchestra: Orchestra | None = None
+    players: tuple[str, ...] = ()
+
+    @property
+    def sounds(self) -> str:
+        """Return the sounds that are not those of the tracks, as options take them."""
+        programs = (f"{track}={sound}" for track, sound in self.programs.items())
+        return ", ".join([*programs, *self.players])
 
     @property
     def has_pictures(self) -> bool:
@@ -48,10 +56,22 @@ class SongOutput(Output):
             self.orchestra.require(tracks)
 
     def require_free(self, label: Label) -> None:
-        """Raise `UserError` where another song has this one's name."""
-        path = self.folder / f"{label.name}.mid"
-        if path.exists() and not self.overwrite and origin_of(path) != label.origin:
+        """Raise `UserError` where another song has this one's name, or it has other sounds there.
+
+        A .mid says which song has the name, of whichever formats others are.
+        """
+        if self.overwrite:
+            return
+        path, origin = self.folder / f"{label.name}.mid", played(label.origin, self.sounds)
+        if path.exists() and "mid" in self.formats and origin_of(path) != origin:
             raise self.taken(path)
+        if path.exists() and unplayed(origin_of(path)) != label.origin:
+            raise self.taken(path)
+        for path in (
+            self.folder / f"{label.name}.{kind}" for kind in self.formats if kind in audio.CODINGS
+        ):
+            if path.exists() and audio.comment_of(path) != origin:
+                raise self.taken(path)
 
 
 def write_song(roll: Roll, to: SongOutput) -> Iterator[Path]:
@@ -64,7 +84,8 @@ def write_song(roll: Roll, to: SongOutput) -> Iterator[Path]:
     layers = tuple(
         replace(one, program=None) if one.track in chosen else one for one in roll.layers
     )
-    song = _Song(replace(roll, tracks=tracks, layers=layers), to.orchestra)
+    origin = played(roll.origin, to.sounds)
+    song = _Song(replace(roll, tracks=tracks, layers=layers, origin=origin), to.orchestra)
     stem = to.folder / as_file_name(roll.name)
     files = {stem.with_name(f"{stem.name}.{kind}"): song.file(kind) for kind in to.formats}
     yield from to.write_all(files)

@@ -562,6 +562,7 @@ def test_a_song_is_the_same_alone_or_among_others(trained, name):
         ({"count": 0}, "count must be at least 1, not 0"),
         ({"count": "2"}, "count must be a whole number, not '2'"),
         ({"bars": 0}, "bars must be at least 1, not 0"),
+        ({"bars": 5000}, "bars must be at most 1024, not 5000"),
         ({"bars": 1.5}, "bars must be a whole number, not 1.5"),
         ({"tempo_bpm": 3.9}, "tempo_bpm is from 4 to 60,000,000 beats a minute, not 3.9"),
         ({"tempo_bpm": 1e9}, "tempo_bpm is from 4 to 60,000,000 beats a minute, not 1e"),

@@ -187,6 +187,8 @@ def test_a_clip_that_is_over_before_its_last_caption_is_refused(model: Model, wi
         ({"then": EAST}, "then: give a list of sentences"),
         ({"frames": 0}, "frames must be at least 1, not 0"),
         ({"frames": 10**9}, "frames must be at most 4096, not 1000000000"),
+        ({"frames_per_second": 121}, "frames_per_second must be at most 120, not 121"),
+        ({"then": [EAST] * 300}, "a clip would have 4216 frames, and at most 4096 are sampled"),
         ({"frames_per_second": -3}, "frames_per_second must be above 0, not -3"),
         ({"start": torch.zeros(3, 5, 5)}, r"start must be a picture \[3, 32, 32\]"),
     ],

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from videogen.files.limits import MOST_FRAMES
+from videogen.files.limits import LEAST_PACE, MOST_FRAMES, MOST_PACE, MOST_TRIES
 
 Scale = Annotated[
     float | None,
@@ -261,8 +261,8 @@ Frames = Annotated[
 Rate = Annotated[
     float | None,
     typer.Option(
-        min=1,
-        max=120,
+        min=LEAST_PACE,
+        max=MOST_PACE,
         help="Frames per second.",
         show_default="as in training",
         rich_help_panel=STEERING,
@@ -292,7 +292,7 @@ BestOf = Annotated[
     int | None,
     typer.Option(
         min=1,
-        max=256,
+        max=MOST_TRIES,
         help="Sample each clip this many times, and keep one that is like the "
         "training clips, so that fewer shapes lose their form.",
         show_default="the model's own, such as 8",

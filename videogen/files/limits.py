@@ -7,6 +7,12 @@ from core.data.limits import Limits
 MOST_FRAMES = 4096
 """Frames of a generated clip, at most."""
 
+LEAST_PACE, MOST_PACE = 1, 120
+"""Frames a second of a generated clip."""
+
+MOST_TRIES = 256
+"""Samples of which the best is kept, at most."""
+
 
 class VideoLimits(Limits):
     """Limits of one video file, caption or manifest."""

@@ -25,7 +25,11 @@ from core.data.sources import (
     require_file,
 )
 from core.files import cause_of
+from core.yaml_files import FORMAT_OF, comments_of
 from videogen.files.archives import ARCHIVES, Member, archive_in
+
+OF_RUNS = ("config.yaml", "metrics.jsonl", "history.jsonl", "checkpoints")
+"""What training writes into a run's folder, beside samples/step-00001000.png ..."""
 
 DEPTH = 3
 """Archives within archives that are entered."""
@@ -179,6 +183,10 @@ def _below(folder: Path, limits: Limits, entered: set[Path]) -> Iterator[Entry]:
         yield Entry(File(folder), "", ("unreadable", str(error.strerror)))
         return
     paths = [path for path in paths if not is_hidden(PurePath(path.name))]
+    if _is_run(folder):
+        paths = [path for path in paths if path.name not in OF_RUNS]
+    if folder.name == "samples" and _is_run(folder.parent):
+        paths = [path for path in paths if not path.name.startswith("step-")]
     folders = [path for path in paths if path.is_dir()]
     for path in paths:
         if path in folders:
@@ -189,6 +197,16 @@ def _below(folder: Path, limits: Limits, entered: set[Path]) -> Iterator[Entry]:
             yield _entry(path)
     for inner in folders:
         yield from _below(inner, limits, entered)
+
+
+def _is_run(folder: Path) -> bool:
+    """Return whether training writes, or wrote, into a folder: its settings say so."""
+    settings = folder / OF_RUNS[0]
+    try:
+        comments = comments_of(settings) if settings.is_file() else []
+    except OSError:
+        return False
+    return any(line.startswith(FORMAT_OF) for line in comments)
 
 
 def _entry(path: Path) -> Entry:

@@ -142,6 +142,17 @@ def test_no_index_is_no_store(tmp_path: Path):
         Store(tmp_path)
 
 
+def test_a_folder_of_stores_is_no_store_and_names_one(tmp_path: Path):
+    for name in ("songs", "clips"):
+        (tmp_path / name).mkdir()
+        write_shard(tmp_path / name, 0, {"row": np.zeros(3)})
+        write_index(tmp_path / name, 1, {"domain": "ring"}, {})
+    (tmp_path / "a site").mkdir()
+    (tmp_path / "a site/index.json").write_text("{}")
+    with pytest.raises(UserError, match=r"no prepared data.* give one in it, such as .*/clips$"):
+        Store(tmp_path)
+
+
 def test_a_store_of_another_domain_is_refused_with_the_command_that_writes_one(tmp_path: Path):
     class Rocks(Prepared):
         DOMAIN = "rock"

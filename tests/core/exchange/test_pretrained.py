@@ -75,6 +75,7 @@ def test_the_folder_is_laid_out_as_the_hub_has_it(folder):
         "model_name": "tiny_cvae",
     }
     assert "from core.ring.model import Model" in text
+    assert "A generative model of points with" in text
     config = json.loads((folder / "config.json").read_text())
     assert (config["domain"], config["model"]["recipe"]) == ("ring", "cvae")
 
@@ -84,7 +85,8 @@ def test_a_fault_is_named(folder, tmp_path):
         with pytest.raises(UserError, match=match):
             RingModel.from_pretrained(folder)
 
-    with pytest.raises(UserError, match="holds a model of ring, not of video"):
+    wrong = "of pianoreel ring, and this class loads those of video: import .* README.md"
+    with pytest.raises(UserError, match=wrong):
         VideoModel.from_pretrained(folder)
     weights = load_file(folder / "model.safetensors")
     name = next(iter(weights))

@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import jaxtyping
 import pytest
 import torch
 from command import run
@@ -264,3 +265,19 @@ def test_models_are_evaluated_beside_other_held_out_points_and_a_gaussian(
     near = 8 * 0.3**2 / (2 * 1.96) * math.exp(-(2**2) / (2 * 1.96))  # of N(0, 1.4^2), by area
     assert gaussian.kind == "baseline" and gaussian.good == pytest.approx(near, abs=0.025)
     assert given.good > 0.97 if recipe == "ae" else given.good < 0.1
+
+
+def test_nothing_is_neither_encoded_nor_decoded_nor_translated(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    model, between = tiny(tmp_path / "run", "vae"), tiny(tmp_path / "between", "cyclegan")
+    points = model.encode(RING.batch(0, 2, 1)[0])
+    items: list[Any] = [[], torch.zeros(0, 2), None]
+    for wrong in items:
+        with pytest.raises(ConfigError, match="nothing to encode: give at least one point"):
+            model.encode(wrong)
+        with pytest.raises(ConfigError, match="nothing to translate: give at least one point"):
+            between.translate(wrong)
+    places: list[Any] = [[], points[:0], None]
+    for wrong in places:
+        with pytest.raises(ConfigError, match="nothing to decode: give latent points"):
+            model.decode(wrong)

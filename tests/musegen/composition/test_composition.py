@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from command import run
+from pydantic import ValidationError
 from tunes import tune
 from untrained import untrained
 
@@ -218,6 +219,16 @@ def test_the_best_of_several_needs_a_judge() -> None:
         Composition(untrained(DOMAIN, "lookback_rnn"), Request(bars=4), best_of=2).songs(1)
     with pytest.raises(ConfigError, match="best_of must be at least 1, not 0"):
         Composition(untrained(DOMAIN, "lookback_rnn"), Request(bars=4), best_of=0).songs(1)
+
+
+def test_songs_and_tries_have_the_bounds_of_the_command_line() -> None:
+    model = untrained(DOMAIN, "lookback_rnn")
+    with pytest.raises(ConfigError, match="count must be at most 10000, not 10001"):
+        Composition(model).songs(10_001)
+    with pytest.raises(ConfigError, match="best_of must be at most 256, not 257"):
+        Composition(model, best_of=257).songs()
+    with pytest.raises(ValidationError, match="less than or equal to 1024"):
+        Request(bars=1025)
 
 
 def pair(model: Model) -> tuple[Excerpts, Excerpts]:

@@ -149,6 +149,29 @@ def test_a_taken_name_is_known_before_the_song_is_sampled(tmp_path: Path):
     to.require_free(Label.of("mine", 8, 2, bars=2))
 
 
+@pytest.mark.parametrize("kind", ["mid", "flac", "mp3", "ogg"])
+def test_a_name_with_other_sounds_is_known_before_the_song_is_sampled(tmp_path: Path, kind: str):
+    to = SongOutput(tmp_path, (kind,), programs={"bass": "38"})
+    written(song(), to)
+    to.require_free(LABEL)
+    for other in (
+        SongOutput(tmp_path, (kind,)),
+        replace(to, programs={"bass": "39"}),
+        replace(to, players=("bass=runs/voice",)),
+    ):
+        with pytest.raises(UserError, match="holds another song"):
+            other.require_free(LABEL)
+        replace(other, overwrite=True).require_free(LABEL)
+
+
+def test_a_song_with_other_sounds_can_lie_beside_its_midi_file(tmp_path: Path):
+    written(song(), SongOutput(tmp_path, ("mid",)))
+    to = SongOutput(tmp_path, ("flac",), programs={"bass": "38"})
+    to.require_free(LABEL)
+    with pytest.raises(UserError, match="holds another song"):
+        to.require_free(Label.of("mine", 7, 2, bars=3))
+
+
 def test_a_program_for_a_track_that_is_not_there_is_refused(tmp_path: Path):
     with pytest.raises(ConfigError, match="no track is called 'tuba'"):
         SongOutput(tmp_path, programs={"tuba": "3"}).require_tracks(LAKH)

@@ -46,6 +46,23 @@ def leading(*arguments: str) -> Result:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        ("music sample --bars 5000", "'--bars': must be at most 1024"),
+        (
+            "music sample --remix a.mid --section-bars 1025",
+            "'--section-bars': must be at most 1024",
+        ),
+        ("music sample --best-of 257", "'--best-of': must be at most 256"),
+        ("video sample --fps 121", "'--fps': must be at most 120"),
+    ],
+)
+def test_a_number_that_is_out_of_range_is_answered_in_the_words_of_python(arguments, sentence):
+    code, _, complaint = run(*arguments.split())
+    assert code == 2 and sentence in complaint
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
         ("--between a --count 2", "--between needs 2 values and has 1, a: Two songs to lead"),
         ("--between a", "--between needs 2 values and has 1, a: Two songs to lead"),
         ("--between --ending", "--between needs 2 values: Two songs to lead between."),

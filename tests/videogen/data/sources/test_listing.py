@@ -1,6 +1,7 @@
 """Files and folders are listed as a shell gives them, or what there is instead is said."""
 
 import os
+from collections import Counter
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -35,6 +36,24 @@ def test_files_that_are_given_one_by_one_keep_the_captions_of_their_table(folder
     (folder / "y.csv").unlink()
     (folder / "x.csv").unlink()
     assert str(folder / "b.txt") not in {clip.name for clip in listing(given[:3]).clips}
+
+
+def test_what_training_wrote_is_passed_over_in_silence(folder: Path):
+    """Its previews are numbered pictures; files of the user in the folder stay what they are."""
+    before, others = clips(folder), listing([str(folder)]).passed_over
+    run = {
+        "config_dot_yaml": "# pianoreel run, format 2\ntrain: {steps: 1}\n",
+        "metrics_dot_jsonl": '{"step": 1, "match_x": 2.0}\n',
+        "checkpoints__best__ema_dot_safetensors": "x",
+        "samples__step-00000001_dot_png": "x",
+        "samples__step-00000002_dot_png": "x",
+    }
+    write(folder / "runs" / "dogs", **run)
+    assert clips(folder) == before and listing([str(folder)]).passed_over == others
+    write(folder / "runs" / "dogs", a_cat_dot_mp4="x", notes_dot_yaml="x")
+    write(folder / "mine", config_dot_yaml="train: 1", metrics_dot_jsonl="{}")
+    assert clips(folder) == before | {"runs/dogs/a_cat.mp4": ("dogs", "folder")}
+    assert listing([str(folder)]).passed_over == others + Counter({".yaml": 2, ".jsonl": 1})
 
 
 @pytest.mark.parametrize("place", ["pipe", "/dev/zero"])
