@@ -145,9 +145,9 @@ def _draw(
 ) -> None:
     for run, points in lines.items():
         dash, colour = styles[run]
-        seconds, values = np.transpose(points)
-        axes.plot(seconds / unit[1], values, linestyle=dash, color=colour, linewidth=1.2)
-        axes.plot(seconds[-1] / unit[1], values[-1], marker="o", color=colour, markersize=3)
+        times, values = np.transpose(points) / [[unit[1]], [1]]  # [point] each
+        axes.plot(times, values, linestyle=dash, color=colour, linewidth=1.2)
+        axes.plot(times[-1], values[-1], marker="o", color=colour, markersize=3)
     low, high = range_of([value for points in lines.values() for _, value in points])
     margin = 0.05 * (high - low) or 0.5
     axes.set_ylim(low - margin, high + margin)
