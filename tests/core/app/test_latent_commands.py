@@ -133,8 +133,8 @@ def test_numbers_of_samples_are_called_seeds(world, tmp_path, monkeypatch: pytes
     monkeypatch.setattr(LatentSpace, "draw", lambda *_: point)
     list(interpolate(world.ae, "07", "b.mid", 3, Output(tmp_path), 0))
     list(arithmetic(world.ae, ["1", "2", "b.mid"], Output(tmp_path), 0))
-    assert world.written["ae-seed0-interpolation"][0] == ["seed 7", "50%", "b.mid"]
-    assert world.written["ae-seed0-arithmetic"][0] == ["seed 1 - seed 2 + b.mid"]
+    assert world.written["ae-seed0-interpolation-07-b"][0] == ["seed 7", "50%", "b.mid"]
+    assert world.written["ae-seed0-arithmetic-1-2-b"][0] == ["seed 1 - seed 2 + b.mid"]
 
 
 def test_arithmetic_writes_the_sum_and_draws_all_four(world, tmp_path):
