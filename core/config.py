@@ -123,9 +123,9 @@ def resolve(model: type[Model], values: Mapping[str, Any], origin: str) -> Model
 def within(name: str, number: float, least: float = -math.inf, most: float = math.inf) -> None:
     """Raise `ConfigError` for a number that is less than the least, or more than the most.
 
-    >>> within("--bars", 5000, 1, 1024)
+    >>> within("--count", 5000, 1, 1024)
     Traceback (most recent call last):
-    core.errors.ConfigError: --bars must be at most 1024, not 5000
+    core.errors.ConfigError: --count must be at most 1024, not 5000
     """
     if number < least:
         raise ConfigError(f"{name} must be at least {least}, not {number}")

@@ -204,7 +204,7 @@ RANGES: dict[str, dict[str, tuple[float, float | None]]] = {
     "sample": {
         "--count": (1, 10_000),
         "--bars": (1, 1024),
-        "--section-bars": (1, None),
+        "--section-bars": (1, 1024),
         "--pickup": (0, None),
         "--scale-strength": (0, 1),
         "--tempo-bpm": (10, 400),

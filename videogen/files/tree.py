@@ -29,7 +29,7 @@ from core.yaml_files import FORMAT_OF, comments_of
 from videogen.files.archives import ARCHIVES, Member, archive_in
 
 OF_RUNS = ("config.yaml", "metrics.jsonl", "history.jsonl", "checkpoints")
-"""What training writes into a run's folder, beside samples/step-00001000.png ..."""
+"""Files that training writes into a run's folder, beside samples/step-00001000.png ..."""
 
 DEPTH = 3
 """Archives within archives that are entered."""
