@@ -255,7 +255,7 @@ class MusicCommands(DomainCommands):
             require_music21()
         sounds = read_programs(programs)
         orchestra = _orchestra(soundfont, voice, device)
-        players = tuple(str(one) for one in (soundfont, *(voice or ())) if one)
+        players = _players(soundfont, voice or ())
         return SongOutput(to, formats, stems, sounds, orchestra, players, overwrite=overwrite)
 
     def sample(
@@ -417,6 +417,17 @@ def _orchestra(
     if not (soundfont or voices):
         return None
     return Orchestra(soundfont, open_voices(voices or [], partial(open_run, device=device)))
+
+
+def _players(soundfont: Path | None, voices: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of who plays, as the file of a song says them: without their folders.
+
+    >>> _players(Path("/home/me/my.sf2"), ["bass=runs/flutes:3", "fluid:4"])
+    ('my.sf2', 'bass=flutes:3', 'fluid:4')
+    """
+    named = (voice.partition("=") if "=" in voice else ("", "", voice) for voice in voices)
+    played = (f"{track}{equals}{Path(source).name}" for track, equals, source in named)
+    return (*[one.name for one in (soundfont,) if one], *played)
 
 
 def open_run(run: str, seed: int, device: str = "auto") -> "Voice":
