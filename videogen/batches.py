@@ -30,7 +30,7 @@ class ClipBatches:
     other: CaptionedClips | None
     tokens: Captions
     augment: Augmentation
-    halves: Mapping[str, Halves] | None = None
+    halves: Mapping[str, Halves]
 
     def at(self, used: float) -> "ClipBatches":
         """Return the batches where this share of the training's budget is used."""
@@ -44,13 +44,13 @@ class ClipBatches:
             return Batch(clips)
         if self.config.wrong_captions:
             captions = [*captions[1:], captions[0]]
-        novel = self.novel(clips, captions, self.halves) if self.halves else None
+        novel = self.novel(clips, captions) if self.halves else None
         return Batch(clips, self._encoded(captions), novel=novel)
 
-    def novel(self, clips: Clips, captions: Sequence[str], halves: Mapping[str, Halves]) -> Batch:
+    def novel(self, clips: Clips, captions: Sequence[str]) -> Batch:
         """Return captions joined of halves of two, with the clips whose second halves they have;
         those of one second half are a group."""
-        joined = recombined(captions, halves)
+        joined, halves = recombined(captions, self.halves), self.halves
         rows = [row for _, row in joined]
         sources = [captions[row] for row in rows]
         endings = [halves[one][1] if one in halves else one for one in sources]

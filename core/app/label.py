@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from collections.abc import Sequence
 from importlib.metadata import version
 
 from core.files import as_text
@@ -62,6 +63,15 @@ def shortened(name: str, text: str | None = None, limit: int = LONGEST) -> str:
     checksum = f"-{zlib.crc32((text or name).encode()):08x}"
     cut = name.encode()[: limit - len(checksum)].decode(errors="ignore")
     return cut.rstrip("-_") + checksum
+
+
+def side_by_side(names: Sequence[str]) -> str:
+    """Return names as one part of a file's name, of whose bytes each has a share.
+
+    >>> side_by_side(["verse", "a chorus"])
+    'verse-a chorus'
+    """
+    return "-".join(shortened(name, limit=LONGEST // len(names)) for name in names)
 
 
 def origin(*parts: str, **settings: object) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.app.domain import Domain, Examples
-from core.app.label import LONGEST, name_of, shortened, slug
+from core.app.label import name_of, shortened, side_by_side, slug
 from core.app.latent import LatentPoints, concat, slerp
 from core.app.latent import arithmetic as combine
 from core.app.model import LOG, Model
@@ -110,8 +110,7 @@ def _name(model: Model, seed: int, kind: str, texts: Sequence[str], *parts: obje
     """Name an item after its points: a file by its own name, a text as samples of it are."""
     is_file = partial(names_file, model.domain)
     names = [Path(text).stem if is_file(text) else slug(text) or "text" for text in texts]
-    points = [shortened(name, limit=LONGEST // len(texts)) for name in names]
-    return name_of(model.name, seed, kind, *points, *parts)
+    return name_of(model.name, seed, kind, side_by_side(names), *parts)
 
 
 def interpolate(

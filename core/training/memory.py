@@ -166,5 +166,7 @@ def split(batch: Batch, count: int) -> list[Batch]:
     >>> [part.x.tolist() for part in split(Batch(torch.arange(5)), 2)]
     [[0, 1, 2], [3, 4]]
     """
+    if count == 1:
+        return [batch]
     ends = [0, *accumulate(len(part) for part in torch.arange(len(batch.x)).tensor_split(count))]
     return [batch[start:end] for start, end in pairwise(ends)]

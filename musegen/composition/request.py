@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from core.app.label import LONGEST, shortened
+from core.app.label import shortened, side_by_side
 from core.config import Strict
 from core.errors import ConfigError
 from musegen.drafts.draft import Draft
@@ -53,17 +53,13 @@ class Request(Strict):
     @property
     def kind(self) -> str:
         """Return a name for what is composed from the user's songs; empty for new songs."""
-        kinds = {
-            "accompaniment" if self.keep else "fill": (self.given,),
-            "continuation": (self.continued,),
-            "between": self.between or (),
-            "remix": (self.remixed,),
-        }
-        for kind, songs in kinds.items():
-            stems = [shortened(song.stem, limit=LONGEST // len(songs)) for song in songs if song]
-            if stems:
-                return "-".join([kind, *stems])
-        return ""
+        if self.given:
+            return f"{'accompaniment' if self.keep else 'fill'}-{shortened(self.given.stem)}"
+        if self.continued:
+            return f"continuation-{shortened(self.continued.stem)}"
+        if self.between:
+            return f"between-{side_by_side([path.stem for path in self.between])}"
+        return f"remix-{shortened(self.remixed.stem)}" if self.remixed else ""
 
     @property
     def named(self) -> dict[str, object]:

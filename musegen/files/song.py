@@ -63,14 +63,14 @@ class SongOutput(Output):
         if self.overwrite:
             return
         path, origin = self.folder / f"{label.name}.mid", played(label.origin, self.sounds)
-        if path.exists() and "mid" in self.formats and origin_of(path) != origin:
-            raise self.taken(path)
-        if path.exists() and unplayed(origin_of(path)) != label.origin:
-            raise self.taken(path)
-        for path in (
-            self.folder / f"{label.name}.{kind}" for kind in self.formats if kind in audio.CODINGS
-        ):
-            if path.exists() and audio.comment_of(path) != origin:
+        if path.exists():
+            found = origin_of(path)
+            is_same = found == origin if "mid" in self.formats else unplayed(found) == label.origin
+            if not is_same:
+                raise self.taken(path)
+        for kind in self.formats:
+            path = self.folder / f"{label.name}.{kind}"
+            if kind in audio.CODINGS and path.exists() and audio.comment_of(path) != origin:
                 raise self.taken(path)
 
 

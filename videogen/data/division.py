@@ -255,14 +255,16 @@ def recombined(captions: Sequence[str], halves: Mapping[str, Halves]) -> list[tu
     known = {first + second for first, second in halves.values()}
 
     def novel(number: int) -> tuple[str, int]:
-        if captions[number] in halves:
-            first, _ = halves[captions[number]]
-            for other in (*range(number + 1, len(captions)), *range(number)):
-                if captions[other] in halves:
-                    words = first + halves[captions[other]][1]
-                    if words not in known:
-                        return " ".join(words), other
-        return captions[number], number
+        itself = captions[number], number
+        if captions[number] not in halves:
+            return itself
+        first, _ = halves[captions[number]]
+        others = (*range(number + 1, len(captions)), *range(number))
+        seconds = ((halves[captions[one]][1], one) for one in others if captions[one] in halves)
+        joined = ((first + second, one) for second, one in seconds)
+        return next(
+            ((" ".join(words), one) for words, one in joined if words not in known), itself
+        )
 
     return [novel(number) for number in range(len(captions))]
 
